@@ -57,11 +57,7 @@ class Field:
 
     @property
     def unit(self) -> str:
-        return (
-            ""
-            if self.kind in (Kind.TEXT, Kind.LIST, Kind.NUMBER, Kind.ADDRESS, Kind.PORT)
-            else self.kind.value
-        )
+        return "" if self.kind in (Kind.TEXT, Kind.LIST, Kind.NUMBER, Kind.ADDRESS, Kind.PORT) else self.kind.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +101,7 @@ def _view(
     sort: str,
     rows: Callable[[Snapshot], Iterable[Any]],
 ) -> View:
-    return View(
-        name, title, {f.name: f for f in fields}, tuple(columns.split()), tuple(optional.split()), sort, rows
-    )
+    return View(name, title, {f.name: f for f in fields}, tuple(columns.split()), tuple(optional.split()), sort, rows)
 
 
 def _milliseconds(microseconds: int | None) -> float | None:

@@ -26,7 +26,7 @@ None, never 0. This module must stay importable by Python 3.9 with the standard 
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type  # noqa: UP035 (3.9)
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 PROTOCOLS = ("tcp", "udp", "udplite", "raw", "icmp", "mptcp", "sctp", "unix", "packet", "netlink", "vsock")
 
@@ -215,7 +215,7 @@ class Interface(NamedTuple):
     """One network interface."""
 
     netns: int
-    index: int
+    ifindex: int
     name: str
     kind: Optional[str]
     """veth, bridge, wireguard ...; None for plain hardware."""
@@ -280,7 +280,7 @@ class Health(NamedTuple):
     """A sentence: what was refused, by whom, and what is shown instead."""
     remedy: Optional[str]
     """A command that would help."""
-    count: int
+    times: int
     """How many times, or how many things are affected."""
 
 
