@@ -20,13 +20,14 @@ host       `Host`, the only row: id 0 every tick
 health     `Health`, one per source   when a source degrades or heals
 ========== ========================== =====================================================
 
+Where several tables share ids, only the first is told that a row is gone; its companions go with it (`COMPANIONS`).
 Counters are cumulative; rates are the store's business, so a replay shows what the live screen showed. Unknown is
 None, never 0. This module must stay importable by Python 3.9 with the standard library alone.
 """
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 PROTOCOLS = ("tcp", "udp", "udplite", "raw", "icmp", "mptcp", "sctp", "unix", "packet", "netlink", "vsock")
 
@@ -300,8 +301,7 @@ class Event(NamedTuple):
     container: Optional[str]
 
 
-Row = NamedTuple
-TABLES: Mapping[str, Type[tuple]] = {  # type: ignore[type-arg]
+TABLES: Mapping[str, Type[Any]] = {
     "namespaces": Namespace,
     "interfaces": Interface,
     "counters": InterfaceCounters,
@@ -315,11 +315,19 @@ TABLES: Mapping[str, Type[tuple]] = {  # type: ignore[type-arg]
 }
 """Every table of a Delta and the row it holds, in the order a reader must apply them."""
 
+COMPANIONS: Mapping[str, Tuple[str, ...]] = {
+    "sockets": ("stats", "owners"),
+    "processes": ("usage",),
+    "interfaces": ("counters",),
+}
+"""Table → the tables whose rows have the same ids and end with its row."""
+
 
 class Change(NamedTuple):
     """What changed in one table: rows that are new or different, and ids that are gone."""
 
-    rows: Dict[int, tuple]  # type: ignore[type-arg]
+    rows: Dict[int, Any]
+    """Of the type `TABLES` names."""
     gone: List[int]
 
 

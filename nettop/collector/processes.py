@@ -1,0 +1,227 @@
+"""Which processes there are: told by cn_proc as it happens, verified against /proc.
+
+Between ticks the kernel's events say who came, went and changed. In a tick each process's stat is read again through a
+descriptor kept open (3.5 µs), and only one that says something new is parsed. A list of /proc is read at the first tick,
+then every `RESYNC_INTERVAL` seconds as a check, after an overrun of the event queue, and each tick where there are no
+events to rely on.
+"""
+
+from __future__ import annotations
+
+import pwd
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
+
+from nettop.collector.outbox import Outbox
+from nettop.kernel import procfs
+from nettop.kernel.cgroup import Identity, parse_cgroup
+from nettop.kernel.cn_proc import ProcEvent
+from nettop.kernel.procfs import Gone, ProcFS, Stat, StatReader
+from nettop.model import Event, Process, ProcessKey, Usage
+
+RESYNC_INTERVAL = 10.0
+"""Seconds between two comparisons with the list of /proc, while events arrive."""
+_NAMESPACE_ROUND = 8
+"""setns and unshare make no event: in each tick one of this many processes is asked for its namespace again."""
+
+
+class Tally(NamedTuple):
+    """Processes started, execs and processes ended since the collector began; threads are not counted."""
+
+    forks: int
+    execs: int
+    exits: int
+
+
+class _Tracked:
+    """What is known of one process."""
+
+    __slots__ = ("active", "process", "row", "stat", "usage")
+
+    def __init__(self, row: int, stat: bytes, process: Process, usage: Usage) -> None:
+        self.row = row
+        self.stat = stat
+        self.process = process
+        self.usage = usage
+        self.active = 0  # tick in which it last ran
+
+
+class Changes(NamedTuple):
+    """What one tick's update found, for the trackers that build on processes."""
+
+    look_at: List[ProcessKey]
+    """Their open files may have changed: new, exec, another number of descriptors."""
+    gone: List[int]
+    """Pids."""
+    moved: bool
+    """A process appeared, ended or changed namespace: the census of namespaces is out of date."""
+
+
+class ProcessTracker:
+    """The process table: feed it with events once a tick, it puts rows into the outbox."""
+
+    def __init__(self, proc: ProcFS, outbox: Outbox) -> None:
+        self._proc = proc
+        self._outbox = outbox
+        self._reader = StatReader(proc)
+        self._boot_time = proc.boot_time()
+        self._tracked: Dict[int, _Tracked] = {}
+        self._users: Dict[int, Optional[str]] = {}
+        self._identities: Dict[str, Identity] = {}
+        self._tick = 0
+        self._verified = 0.0
+        self.tally = Tally(0, 0, 0)
+        self.unreadable = 0
+        """Processes whose namespace may not be read."""
+
+    def __len__(self) -> int:
+        return len(self._tracked)
+
+    def get(self, pid: int) -> Optional[Process]:
+        """What is known of a process, None if there is none."""
+        tracked = self._tracked.get(pid)
+        return tracked.process if tracked else None
+
+    def processes(self) -> Iterator[Process]:
+        """All of them, kernel threads included."""
+        return (tracked.process for tracked in self._tracked.values())
+
+    def recent_first(self, netns: int) -> List[int]:
+        """Pids of the processes of a namespace, those that ran last first: who opened a socket has just run."""
+        inside = [(t.active, pid) for pid, t in self._tracked.items() if t.process.netns == netns]
+        return [pid for _, pid in sorted(inside, reverse=True)]
+
+    def user(self, uid: int) -> Optional[str]:
+        """Login name of a user id, None if it has none; looked up once."""
+        if uid not in self._users:
+            try:
+                self._users[uid] = pwd.getpwuid(uid).pw_name
+            except KeyError:
+                self._users[uid] = None
+        return self._users[uid]
+
+    def update(self, events: Sequence[ProcEvent], now: float, verify: bool) -> Changes:
+        """Bring the table up to date; `verify` compares it with the list of /proc whatever the time."""
+        self._tick += 1
+        changes = Changes([], [], False)
+        stale = self._note(events)
+        if verify or now - self._verified >= RESYNC_INTERVAL:
+            self._verified = now
+            pids = self._proc.pids()
+            listed = set(pids)
+            stale.update(pid for pid in pids if pid not in self._tracked)
+            for pid in [pid for pid in self._tracked if pid not in listed]:
+                self._end(pid, changes)
+        for pid in stale:
+            if pid not in self._tracked:
+                self._begin(pid, changes)
+        moved = bool(changes.look_at or changes.gone)
+        for pid, tracked in list(self._tracked.items()):
+            moved |= self._refresh(pid, tracked, pid in stale, changes)
+        self._publish_events(events)
+        return changes._replace(moved=moved)
+
+    def _note(self, events: Sequence[ProcEvent]) -> Set[int]:
+        """Count events; the pids whose identity must be read again. The last word on a pid counts."""
+        forks = execs = exits = 0
+        stale: Set[int] = set()
+        for event in events:
+            if event.kind == "fork":
+                forks += 1
+                stale.add(event.pid)
+            elif event.kind == "exit":
+                exits += 1
+                stale.discard(event.pid)
+            else:
+                execs += event.kind == "exec"
+                stale.add(event.pid)
+        self.tally = Tally(self.tally.forks + forks, self.tally.execs + execs, self.tally.exits + exits)
+        return stale
+
+    def _begin(self, pid: int, changes: Changes) -> None:
+        try:
+            raw = self._reader.read(pid)
+            stat = procfs.parse_stat(raw)
+            process, usage = self._identify(pid, stat), self._usage(pid, stat)
+        except Gone:
+            self._reader.forget(pid)
+            return
+        tracked = self._tracked[pid] = _Tracked(self._outbox.new_id(), raw, process, usage)
+        tracked.active = self._tick
+        self._outbox.put("processes", tracked.row, process)
+        self._outbox.put("usage", tracked.row, usage)
+        if not process.kernel:
+            changes.look_at.append(process.key)
+
+    def _end(self, pid: int, changes: Changes) -> None:
+        self._reader.forget(pid)
+        self._outbox.drop("processes", self._tracked.pop(pid).row)
+        changes.gone.append(pid)
+
+    def _refresh(self, pid: int, tracked: _Tracked, stale: bool, changes: Changes) -> bool:
+        """Read a process's stat again, and who it is if `stale`; whether it moved, ended or was replaced."""
+        process = tracked.process
+        moved = False
+        try:
+            raw = self._reader.read(pid)
+            changed = raw != tracked.stat
+            if changed:
+                stat = procfs.parse_stat(raw)
+                if stat.start_time != process.start_time:  # the pid was used again
+                    raise Gone(pid)
+                tracked.stat, tracked.active = raw, self._tick
+                stale = stale or stat.comm != process.comm or stat.ppid != process.ppid
+            if stale:
+                tracked.process = self._identify(pid, procfs.parse_stat(raw))
+                changes.look_at.append(process.key)
+            elif (pid + self._tick) % _NAMESPACE_ROUND == 0 and not process.kernel:
+                netns = self._netns(pid)
+                if netns != process.netns:
+                    tracked.process = process._replace(netns=netns)
+            if tracked.process != process:
+                moved = tracked.process.netns != process.netns
+                self._outbox.put("processes", tracked.row, tracked.process)
+            self._refresh_usage(pid, tracked, changed, changes)
+        except Gone:
+            self._end(pid, changes)
+            self._begin(pid, changes)
+            return True
+        return moved
+
+    def _refresh_usage(self, pid: int, tracked: _Tracked, changed: bool, changes: Changes) -> None:
+        if tracked.process.kernel and not changed:
+            return
+        fds = self._proc.fd_count(pid) if not tracked.process.kernel else None
+        if fds != tracked.usage.fds:
+            changes.look_at.append(tracked.process.key)
+        elif not changed:
+            return
+        usage = _usage(procfs.parse_stat(tracked.stat), fds)
+        if usage != tracked.usage:
+            tracked.usage = usage
+            self._outbox.put("usage", tracked.row, usage)
+
+    def _identify(self, pid: int, stat: Stat) -> Process:
+        """Who a process is; raises Gone. What may not be read is None."""
+        uid = self._proc.uid(pid)
+        text = None if stat.kernel else _readable(self._proc.cgroup, pid)
+        if text is not None and text not in self._identities:
+            if len(self._identities) > 10_000:
+                self._identities.clear()
+            self._identities[text] = parse_cgroup(text)
+        identity = self._identities[text] if text is not None else None
+        command = None if stat.kernel else _readable(self._proc.command, pid)
+        return Process(
+            pid=pid,
+            start_time=stat.start_time,
+            ppid=stat.ppid,
+            uid=uid,
+            user=self.user(uid),
+            comm=stat.comm,
+            command=command or f"[{stat.comm}]",
+            started=self._boot_time + stat.start_time / procfs.CLOCK_TICKS,
+            netns=self._netns(pid) if not stat.kernel else None,
+            cgroup=identity.path if identity else None,
+            container=identity.container if identity else None,
+            unit=identity.unit if identity else None,
+            kernel=stat.kernel,
+        )

@@ -1,0 +1,204 @@
+"""Deltas in, pictures out: joins the tables, computes rates, keeps short histories.
+
+The store is the only place where time passes: a rate is the difference of two cumulative counters divided by the time
+between the two Deltas, so a replay shows what the live screen showed. Work is in proportion to what changed; the rows
+of what did not are handed on from picture to picture.
+
+connections.py processes.py namespaces.py   the rows of a view, joined from the tables of the Delta
+sums.py                                     sums over sockets, one change at a time
+limits.py                                   why a connection is not faster
+history.py                                  the last rates of what moved
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+from nettop.model import Delta, Event, Health, Host, ProcessKey
+from nettop.snapshot import EMPTY, Coverage, HostRates, Snapshot
+from nettop.store.connections import Connections
+from nettop.store.history import LENGTH, Histories, Sample
+from nettop.store.namespaces import Namespaces
+from nettop.store.processes import Processes
+from nettop.store.sums import Ledger
+
+EVENTS_KEPT = 10_000
+"""Events a picture holds at most."""
+_SLICE = 500
+"""Rows between two places where the caller may do something else: some 2 ms."""
+
+_NO_RATES = EMPTY.rates
+
+
+class Store:
+    """One machine, as its stream of Deltas tells it."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot = EMPTY
+        """The last complete picture."""
+        self._events: collections.deque[Event] = collections.deque(maxlen=EVENTS_KEPT)
+        self._events_total = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin anew, events excepted: what a key frame asks for."""
+        self._ledger = Ledger()
+        self._namespaces = Namespaces(self._ledger)
+        self._processes = Processes(self._ledger, self._namespaces.of)
+        self._connections = Connections(self._ledger, self._processes.of, self._namespaces.of)
+        self._health: dict[int, Health] = {}
+        self._host: Host | None = None
+        self._host_before: Host | None = None
+        self._clock: float | None = None  # of the last complete picture
+        self._renamed: set[int] = set()  # namespaces
+        self._histories = {"connections": Histories(), "processes": Histories()}
+        self._host_history: collections.deque[HostRates] = collections.deque(maxlen=LENGTH)
+
+    def apply(self, delta: Delta) -> Snapshot | None:
+        """Take in one Delta; the new picture if it completes one."""
+        return collections.deque(self.steps(delta), maxlen=1).pop()
+
+    def steps(self, delta: Delta) -> Iterator[Snapshot | None]:
+        """As `apply`, in steps of some 2 ms: a caller with keys to answer does so in between. The last step yields what
+        `apply` returns, the others None. A Delta must be taken to its end before the next."""
+        if delta.key:
+            self._forget()
+        self._events.extend(delta.events)
+        self._events_total += len(delta.events) + delta.events_skipped
+        elapsed = None if self._clock is None else delta.clock - self._clock
+        renamed = self._namespaces.take(delta.changes)
+        pids = self._processes.take(delta.changes)
+        self._take_machine(delta)
+        touched = self._connections.take(delta.changes)
+        touched |= self._connections.held_by(pids) | self._connections.inside(renamed)
+        self._renamed |= renamed
+        yield from self._rebuild(touched, elapsed)
+        if not delta.complete:
+            return
+        yield from self._rebuild(self._connections.restless(), elapsed)
+        yield self._publish(delta, elapsed)
+
+    def history(self, view: str, row_id: int) -> Sequence[Sample]:
+        """Received and sent bytes a second of a connection or process in the last pictures, oldest first."""
+        return self._histories[view].of(row_id) if view in self._histories else ()
+
+    def host_history(self) -> Sequence[HostRates]:
+        """The machine's rates in the last pictures, oldest first."""
+        return tuple(self._host_history)
+
+    def _take_machine(self, delta: Delta) -> None:
+        for row_id in delta.changes["health"].gone if "health" in delta.changes else ():
+            self._health.pop(row_id, None)
+        if "health" in delta.changes:
+            self._health.update(delta.changes["health"].rows)
+        if "host" in delta.changes:
+            self._host = next(iter(delta.changes["host"].rows.values()), self._host)
+
+    def _rebuild(self, ids: Iterable[int], elapsed: float | None) -> Iterator[None]:
+        waiting = iter(ids)
+        while some := list(itertools.islice(waiting, _SLICE)):
+            self._connections.rebuild(some, elapsed)
+            yield None
+        yield None
+
+    def _publish(self, delta: Delta, elapsed: float | None) -> Snapshot:
+        rates = self._process_rates(elapsed)
+        self._processes.rebuild(
+            self._ledger.touched_processes,
+            self._renamed,
+            rates,
+            elapsed,
+            self._host.mem_total if self._host else 0,
+        )
+        self._namespaces.rebuild(self._processes.in_namespace, elapsed)
+        self._remember(rates, elapsed)
+        self.snapshot = Snapshot(
+            sequence=self.snapshot.sequence + 1,
+            time=delta.time,
+            interval=elapsed,
+            connections=dict(self._connections.rows),
+            processes=dict(self._processes.rows),
+            namespaces=dict(self._namespaces.rows),
+            events=tuple(self._events),
+            events_total=self._events_total,
+            host=self._host,
+            rates=self._host_rates(elapsed),
+            health=tuple(self._health.values()),
+            coverage=self._coverage(),
+            changed={
+                "connections": frozenset(self._connections.changed),
+                "processes": frozenset(self._processes.changed),
+                "namespaces": frozenset(self._namespaces.changed),
+            },
+        )
+        self._host_history.append(self.snapshot.rates)
+        self._close_picture(delta.clock)
+        return self.snapshot
+
+    def _close_picture(self, clock: float) -> None:
+        self._clock = clock
+        self._host_before = self._host
+        self._renamed = set()
+        self._ledger.close_picture()
+        for table in (self._connections, self._processes, self._namespaces):
+            table.close_picture()
+
+    def _process_rates(self, elapsed: float | None) -> dict[ProcessKey, tuple[float, float]]:
+        if not elapsed:
+            return {}
+        moved: dict[ProcessKey, tuple[int, int]] = {}
+        for row_id, (rx_bytes, tx_bytes, _) in self._connections.moved.items():
+            holders = self._connections.rows[row_id].owners.holders
+            if holders:
+                rx_before, tx_before = moved.get(holders[0].process, (0, 0))
+                moved[holders[0].process] = (rx_before + rx_bytes, tx_before + tx_bytes)
+        return {key: (rx_bytes / elapsed, tx_bytes / elapsed) for key, (rx_bytes, tx_bytes) in moved.items()}
+
+    def _remember(self, rates: dict[ProcessKey, tuple[float, float]], elapsed: float | None) -> None:
+        if elapsed:
+            moved = self._connections.moved.items()
+            self._histories["connections"].add((i, rx / elapsed, tx / elapsed) for i, (rx, tx, _) in moved)
+            ids = ((self._processes.row_id(key), rate) for key, rate in rates.items())
+            self._histories["processes"].add((i, *rate) for i, rate in ids if i is not None)
+
+    def _coverage(self) -> Coverage:
+        known = total = 0
+        for row_id, (rx_bytes, tx_bytes, _) in self._connections.moved.items():
+            total += rx_bytes + tx_bytes
+            if self._connections.rows[row_id].owners.holders:
+                known += rx_bytes + tx_bytes
+        namespaces = [row.namespace for row in self._namespaces.rows.values()]
+        return Coverage(
+            bytes_owned=known / total if total else None,
+            ownable=self._ledger.ownable,
+            unowned=self._ledger.unowned,
+            namespaces=len(namespaces),
+            namespaces_read=sum(n.via != "none" for n in namespaces),
+            events_lost=self._host.events_lost if self._host else 0,
+        )
+
+    def _host_rates(self, elapsed: float | None) -> HostRates:
+        now, before = self._host, self._host_before
+        if not elapsed or now is None or before is None:
+            return _NO_RATES
+        cpu_total = now.cpu_total - before.cpu_total
+        home = next((row for row in self._namespaces.rows.values() if row.namespace.kind == "host"), None)
+        return HostRates(
+            cpu=100 * (now.cpu_busy - before.cpu_busy) / cpu_total if cpu_total > 0 else None,
+            rx_rate=home.rx_rate if home else None,
+            tx_rate=home.tx_rate if home else None,
+            retrans_percent=_retransmitted(before, now),
+            forks=(now.forks - before.forks) / elapsed,
+            collector_cpu=100 * (now.collector_cpu - before.collector_cpu) / elapsed,
+        )
+
+
+def _retransmitted(before: Host, now: Host) -> float | None:
+    """Percent of the segments sent in the interval that were sent again; None where the kernel does not say."""
+    if None in (now.tcp_out_segs, before.tcp_out_segs, now.tcp_retrans_segs, before.tcp_retrans_segs):
+        return None
+    again = (now.tcp_retrans_segs or 0) - (before.tcp_retrans_segs or 0)
+    sent = (now.tcp_out_segs or 0) - (before.tcp_out_segs or 0) + again
+    return 100 * again / sent if sent > 0 else 0.0

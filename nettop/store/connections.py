@@ -1,0 +1,156 @@
+"""Connection rows: sockets, stats and owners joined with their process and namespace, with rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from nettop.model import NO_OWNERS, Change, Namespace, Owner, Owners, Process, Socket, SocketStats
+from nettop.snapshot import Connection
+from nettop.store.limits import limit
+from nettop.store.sums import Ledger
+
+Moved = tuple[int, int, int]
+"""Bytes received and sent, and segments sent again, since the last picture."""
+
+_STILL: Moved = (0, 0, 0)
+_NOTHING: Change = Change({}, [])
+
+
+class Connections:
+    """Every socket of the machine; rebuilds the rows that a Delta touches, and no others."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        process_of: Callable[[Owner], Process | None],
+        namespace_of: Callable[[int], Namespace | None],
+    ) -> None:
+        self.rows: dict[int, Connection] = {}
+        self.changed: set[int] = set()
+        """Rows new, different or gone since `close_picture`."""
+        self.moved: dict[int, Moved] = {}
+        """What moved since then."""
+        self._ledger = ledger
+        self._process_of = process_of
+        self._namespace_of = namespace_of
+        self._sockets: dict[int, Socket] = {}
+        self._stats: dict[int, SocketStats] = {}
+        self._owners: dict[int, Owners] = {}
+        self._held: dict[int, set[int]] = {}  # pid → rows it holds
+        self._before: dict[int, SocketStats] = {}  # of the last picture, where it differs from now
+        self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
+
+    def take(self, changes: Mapping[str, Change]) -> set[int]:
+        """Put a Delta's rows into the tables; the ids whose rows must be rebuilt. Rows of sockets that are gone go."""
+        sockets, stats = changes.get("sockets", _NOTHING), changes.get("stats", _NOTHING)
+        owners = changes.get("owners", _NOTHING)
+        for row_id in sockets.gone:
+            self._drop(row_id)
+        self._sockets.update(sockets.rows)
+        for row_id in stats.rows.keys() & self._stats.keys():
+            self._before.setdefault(row_id, self._stats[row_id])
+        self._stats.update(stats.rows)
+        self._owners.update(owners.rows)
+        return {*sockets.rows, *stats.rows, *owners.rows}
+
+    def held_by(self, pids: Iterable[int]) -> set[int]:
+        """Ids of the rows that show one of these processes."""
+        return {row_id for pid in pids for row_id in self._held.get(pid, ())}
+
+    def inside(self, namespaces: set[int]) -> set[int]:
+        """Ids of the rows that show one of these namespaces."""
+        if not namespaces:
+            return set()
+        return {row_id for row_id, row in self.rows.items() if row.socket.netns in namespaces}
+
+    def restless(self) -> set[int]:
+        """Ids whose rows change with the picture although no Delta touched them: what moved and now stands still."""
+        return self._restless - self._before.keys() & self.rows.keys()
+
+    def rebuild(self, ids: Iterable[int], elapsed: float | None) -> None:
+        """Make the rows of these ids anew; `elapsed` seconds after the last picture, None where there was none."""
+        for row_id in ids:
+            socket, stats = self._sockets.get(row_id), self._stats.get(row_id)
+            if socket is None or stats is None:
+                continue  # a part of a Delta that contradicts itself; the rest is good
+            old = self.rows.get(row_id)
+            new = self._join(row_id, socket, stats, old, elapsed)
+            if new == old:
+                continue
+            self.rows[row_id] = new
+            self.changed.add(row_id)
+            self._ledger.replace(old, new)
+            if old is None or old.owners is not new.owners:
+                self._index(row_id, old, new)
+
+    def close_picture(self) -> None:
+        """What changes from here on belongs to the next picture."""
+        self.changed, self.moved = set(), {}
+        self._before.clear()
+
+    def _join(
+        self, row_id: int, socket: Socket, stats: SocketStats, old: Connection | None, elapsed: float | None
+    ) -> Connection:
+        owners = self._owners.get(row_id, NO_OWNERS)
+        holders = tuple(map(self._process_of, owners.holders))
+        before = self._before.get(row_id, stats if old is not None else None)
+        rx_rate, tx_rate, retrans_rate = self._rates(row_id, socket, stats, before, elapsed)
+        return Connection(
+            row_id,
+            socket,
+            stats,
+            owners,
+            holders[0] if holders else None,
+            holders,
+            self._namespace_of(socket.netns),
+            rx_rate,
+            tx_rate,
+            retrans_rate,
+            limit(before, stats),
+        )
+
+    def _rates(
+        self, row_id: int, socket: Socket, stats: SocketStats, before: SocketStats | None, elapsed: float | None
+    ) -> tuple[float | None, float | None, float | None]:
+        if stats.rx_bytes is None or stats.tx_bytes is None:
+            return None, None, None
+        if (before is None and socket.since is None) or not elapsed:
+            self._restless.add(row_id)
+            return None, None, None
+        # a socket that opened since the last picture began at zero
+        moved = _moved(before, stats) if before is not None else (stats.rx_bytes, stats.tx_bytes, stats.retrans or 0)
+        if moved == _STILL:
+            self._restless.discard(row_id)
+            return 0.0, 0.0, 0.0
+        self.moved[row_id] = moved
+        self._restless.add(row_id)
+        return moved[0] / elapsed, moved[1] / elapsed, moved[2] / elapsed
+
+    def _index(self, row_id: int, old: Connection | None, new: Connection | None) -> None:
+        for owner in old.owners.holders if old else ():
+            held = self._held.get(owner.pid)
+            if held is not None:
+                held.discard(row_id)
+                if not held:
+                    del self._held[owner.pid]
+        for owner in new.owners.holders if new else ():
+            self._held.setdefault(owner.pid, set()).add(row_id)
+
+    def _drop(self, row_id: int) -> None:
+        for table in (self._sockets, self._stats, self._owners, self._before, self.moved):
+            table.pop(row_id, None)
+        self._restless.discard(row_id)
+        old = self.rows.pop(row_id, None)
+        if old is not None:
+            self.changed.add(row_id)
+            self._ledger.replace(old, None)
+            self._index(row_id, old, None)
+
+
+def _moved(before: SocketStats, now: SocketStats) -> Moved:
+    """Never negative: counters that run backwards belong to another life of the socket (disconnect and connect)."""
+    return (
+        max(0, (now.rx_bytes or 0) - (before.rx_bytes or 0)),
+        max(0, (now.tx_bytes or 0) - (before.tx_bytes or 0)),
+        max(0, (now.retrans or 0) - (before.retrans or 0)),
+    )

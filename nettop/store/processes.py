@@ -1,0 +1,151 @@
+"""Process rows: who a process is and what it uses, with the sums over its sockets."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterable, Mapping
+
+from nettop.model import Change, Namespace, Owner, Process, ProcessKey, Usage
+from nettop.snapshot import ProcessRow
+from nettop.store.sums import Ledger
+
+_NOTHING: Change = Change({}, [])
+
+
+class Processes:
+    """Every process of the machine; rebuilds the rows that a Delta or a socket touches."""
+
+    def __init__(self, ledger: Ledger, namespace_of: Callable[[int], Namespace | None]) -> None:
+        self.rows: dict[int, ProcessRow] = {}
+        self.changed: set[int] = set()
+        """Rows new, different or gone since `close_picture`."""
+        self.in_namespace: collections.Counter[int] = collections.Counter()
+        """Namespace inode → processes inside."""
+        self._ledger = ledger
+        self._namespace_of = namespace_of
+        self._processes: dict[int, Process] = {}
+        self._usage: dict[int, Usage] = {}
+        self._ids: dict[int, int] = {}  # pid → row id
+        self._before: dict[int, Usage] = {}  # of the last picture, where it differs from now
+        self._touched: set[int] = set()
+        self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
+
+    def of(self, owner: Owner) -> Process | None:
+        """The process an owner names, None where it is not, or no longer, listed."""
+        process = self._processes.get(self._ids.get(owner.pid, -1))
+        return process if process is not None and process.start_time == owner.start_time else None
+
+    def row_id(self, key: ProcessKey) -> int | None:
+        """Id of a process's row, None where it is not listed."""
+        return self._ids.get(key.pid)
+
+    def take(self, changes: Mapping[str, Change]) -> set[int]:
+        """Put a Delta's rows into the tables; pids that are new, different or gone."""
+        processes, usage = changes.get("processes", _NOTHING), changes.get("usage", _NOTHING)
+        pids: set[int] = set()
+        for row_id in processes.gone:
+            self._drop(row_id, pids)
+        for row_id, process in processes.rows.items():
+            self._count(self._processes.get(row_id), -1)
+            self._count(process, 1)
+            self._processes[row_id] = process
+            self._ids[process.pid] = row_id
+            pids.add(process.pid)
+        for row_id in usage.rows.keys() & self._usage.keys():
+            self._before.setdefault(row_id, self._usage[row_id])
+        self._usage.update(usage.rows)
+        self._touched.update(processes.rows, usage.rows)
+        return pids
+
+    def rebuild(
+        self,
+        keys: Iterable[ProcessKey],
+        namespaces: set[int],
+        rates: Mapping[ProcessKey, tuple[float, float]],
+        elapsed: float | None,
+        memory: int,
+    ) -> None:
+        """Make the rows anew of what `take` touched, of the processes `keys` whose sockets changed, of those inside
+        `namespaces`, which changed their names, and of what was busy in the last picture.
+
+        `rates` are bytes received and sent a second of each process with traffic, `memory` is the machine's, in bytes.
+        """
+        touched = self._touched | self._restless
+        touched.update(self._ids[key.pid] for key in (*keys, *rates) if key.pid in self._ids)
+        if namespaces:
+            touched.update(row_id for row_id, p in self._processes.items() if p.netns in namespaces)
+        for row_id in touched:
+            process, usage = self._processes.get(row_id), self._usage.get(row_id)
+            if process is not None and usage is not None:
+                new = self._join(row_id, process, usage, rates, elapsed, memory)
+                if new != self.rows.get(row_id):
+                    self.rows[row_id] = new
+                    self.changed.add(row_id)
+
+    def close_picture(self) -> None:
+        """What changes from here on belongs to the next picture."""
+        self.changed = set()
+        self._touched = set()
+        self._before.clear()
+
+    def _join(
+        self,
+        row_id: int,
+        process: Process,
+        usage: Usage,
+        rates: Mapping[ProcessKey, tuple[float, float]],
+        elapsed: float | None,
+        memory: int,
+    ) -> ProcessRow:
+        sums = self._ledger.of_process(process.key)
+        counted = sums.counted > 0
+        rx_rate, tx_rate = rates.get(process.key, (0.0, 0.0))
+        cpu = self._cpu(row_id, usage, elapsed)
+        if not elapsed or cpu or rx_rate or tx_rate:
+            self._restless.add(row_id)
+        else:
+            self._restless.discard(row_id)
+        return ProcessRow(
+            id=row_id,
+            process=process,
+            usage=usage,
+            namespace=None if process.netns is None else self._namespace_of(process.netns),
+            cpu=cpu,
+            mem=100 * usage.rss / memory if memory else 0.0,
+            connections=sums.connections,
+            listening=sums.listening,
+            sockets=sums.sockets,
+            rx_bytes=sums.rx_bytes if counted else None,
+            tx_bytes=sums.tx_bytes if counted else None,
+            rx_rate=rx_rate if counted and elapsed else None,
+            tx_rate=tx_rate if counted and elapsed else None,
+            retrans=sums.retrans if counted else None,
+        )
+
+    def _cpu(self, row_id: int, usage: Usage, elapsed: float | None) -> float | None:
+        if not elapsed:
+            return None
+        if row_id not in self.rows:  # began since the last picture, at zero
+            return 100 * usage.cpu_time / elapsed
+        before = self._before.get(row_id, usage)
+        return max(0.0, 100 * (usage.cpu_time - before.cpu_time) / elapsed)
+
+    def _count(self, process: Process | None, sign: int) -> None:
+        if process is not None and process.netns is not None:
+            self.in_namespace[process.netns] += sign
+            if not self.in_namespace[process.netns]:
+                del self.in_namespace[process.netns]
+
+    def _drop(self, row_id: int, pids: set[int]) -> None:
+        process = self._processes.pop(row_id, None)
+        self._usage.pop(row_id, None)
+        self._before.pop(row_id, None)
+        self._touched.discard(row_id)
+        self._restless.discard(row_id)
+        if self.rows.pop(row_id, None) is not None:
+            self.changed.add(row_id)
+        if process is not None:
+            self._count(process, -1)
+            pids.add(process.pid)
+            if self._ids.get(process.pid) == row_id:
+                del self._ids[process.pid]
