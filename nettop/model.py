@@ -91,6 +91,11 @@ class Socket(NamedTuple):
     since: Optional[float]
     """Seconds since the epoch when it was first seen; None where it is older than the collector."""
 
+    @property
+    def ownable(self) -> bool:
+        """A process may hold it: it has an inode, and is not the kernel's own end of netlink (port id 0)."""
+        return self.inode is not None and not (self.proto == "netlink" and self.lport == 0)
+
 
 class SocketStats(NamedTuple):
     """What moves: state, queues and counters of one socket. None where the kernel does not say."""
@@ -276,7 +281,8 @@ class Health(NamedTuple):
     source: str
     """cn_proc, sock_diag:sctp, netns:4026532177, procfs ..."""
     status: str
-    """degraded: a lesser way is used; unavailable: nothing is known from it; lossy: it lost and healed."""
+    """degraded: a lesser way is used; unavailable: nothing is known from it; lossy: it lost and healed; absent: this
+    kernel does not have it, which `nettop doctor` tells and the coverage line does not."""
     reason: str
     """A sentence: what was refused, by whom, and what is shown instead."""
     remedy: Optional[str]

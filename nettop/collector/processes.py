@@ -1,22 +1,22 @@
 """Which processes there are: told by cn_proc as it happens, verified against /proc.
 
 Between ticks the kernel's events say who came, went and changed. In a tick each process's stat is read again through a
-descriptor kept open (3.5 µs), and only one that says something new is parsed. A list of /proc is read at the first tick,
-then every `RESYNC_INTERVAL` seconds as a check, after an overrun of the event queue, and each tick where there are no
-events to rely on.
+descriptor kept open (3.5 µs), and only one that says something new is parsed. A list of /proc is read at the first
+tick, then every `RESYNC_INTERVAL` seconds as a check, after an overrun of the event queue, and at each tick where there
+are no events to rely on.
 """
 
 from __future__ import annotations
 
 import pwd
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, TypeVar
 
 from nettop.collector.outbox import Outbox
 from nettop.kernel import procfs
-from nettop.kernel.cgroup import Identity, parse_cgroup
+from nettop.kernel.cgroup import parse_cgroup
 from nettop.kernel.cn_proc import ProcEvent
 from nettop.kernel.procfs import Gone, ProcFS, Stat, StatReader
-from nettop.model import Event, Process, ProcessKey, Usage
+from nettop.model import Process, ProcessKey, Usage
 
 RESYNC_INTERVAL = 10.0
 """Seconds between two comparisons with the list of /proc, while events arrive."""
@@ -66,20 +66,18 @@ class ProcessTracker:
         self._boot_time = proc.boot_time()
         self._tracked: Dict[int, _Tracked] = {}
         self._users: Dict[int, Optional[str]] = {}
-        self._identities: Dict[str, Identity] = {}
+        self._ended: Dict[int, Process] = {}  # pid → process, of those that ended in the last update
         self._tick = 0
         self._verified = 0.0
         self.tally = Tally(0, 0, 0)
-        self.unreadable = 0
-        """Processes whose namespace may not be read."""
 
     def __len__(self) -> int:
         return len(self._tracked)
 
     def get(self, pid: int) -> Optional[Process]:
-        """What is known of a process, None if there is none."""
+        """What is known of a process, also of one that ended in the last update; None if there is none."""
         tracked = self._tracked.get(pid)
-        return tracked.process if tracked else None
+        return tracked.process if tracked else self._ended.get(pid)
 
     def processes(self) -> Iterator[Process]:
         """All of them, kernel threads included."""
@@ -102,6 +100,7 @@ class ProcessTracker:
     def update(self, events: Sequence[ProcEvent], now: float, verify: bool) -> Changes:
         """Bring the table up to date; `verify` compares it with the list of /proc whatever the time."""
         self._tick += 1
+        self._ended.clear()
         changes = Changes([], [], False)
         stale = self._note(events)
         if verify or now - self._verified >= RESYNC_INTERVAL:
@@ -117,7 +116,6 @@ class ProcessTracker:
         moved = bool(changes.look_at or changes.gone)
         for pid, tracked in list(self._tracked.items()):
             moved |= self._refresh(pid, tracked, pid in stale, changes)
-        self._publish_events(events)
         return changes._replace(moved=moved)
 
     def _note(self, events: Sequence[ProcEvent]) -> Set[int]:
@@ -141,8 +139,9 @@ class ProcessTracker:
         try:
             raw = self._reader.read(pid)
             stat = procfs.parse_stat(raw)
-            process, usage = self._identify(pid, stat), self._usage(pid, stat)
-        except Gone:
+            process = self._identify(pid, stat)
+            usage = _usage(stat, None if stat.kernel else self._proc.fd_count(pid))
+        except (Gone, PermissionError):  # hidepid=1 shows that a process is there, and nothing else of it
             self._reader.forget(pid)
             return
         tracked = self._tracked[pid] = _Tracked(self._outbox.new_id(), raw, process, usage)
@@ -154,7 +153,9 @@ class ProcessTracker:
 
     def _end(self, pid: int, changes: Changes) -> None:
         self._reader.forget(pid)
-        self._outbox.drop("processes", self._tracked.pop(pid).row)
+        tracked = self._tracked.pop(pid)
+        self._ended[pid] = tracked.process
+        self._outbox.drop("processes", tracked.row)
         changes.gone.append(pid)
 
     def _refresh(self, pid: int, tracked: _Tracked, stale: bool, changes: Changes) -> bool:
@@ -203,12 +204,8 @@ class ProcessTracker:
     def _identify(self, pid: int, stat: Stat) -> Process:
         """Who a process is; raises Gone. What may not be read is None."""
         uid = self._proc.uid(pid)
-        text = None if stat.kernel else _readable(self._proc.cgroup, pid)
-        if text is not None and text not in self._identities:
-            if len(self._identities) > 10_000:
-                self._identities.clear()
-            self._identities[text] = parse_cgroup(text)
-        identity = self._identities[text] if text is not None else None
+        cgroup = None if stat.kernel else _readable(self._proc.cgroup, pid)
+        identity = parse_cgroup(cgroup) if cgroup else None
         command = None if stat.kernel else _readable(self._proc.command, pid)
         return Process(
             pid=pid,
@@ -218,10 +215,36 @@ class ProcessTracker:
             user=self.user(uid),
             comm=stat.comm,
             command=command or f"[{stat.comm}]",
-            started=self._boot_time + stat.start_time / procfs.CLOCK_TICKS,
-            netns=self._netns(pid) if not stat.kernel else None,
+            started=self._boot_time + stat.start_time / procfs.CLK_TCK,
+            netns=None if stat.kernel else self._netns(pid),
             cgroup=identity.path if identity else None,
-            container=identity.container if identity else None,
+            container=identity.short if identity else None,
             unit=identity.unit if identity else None,
             kernel=stat.kernel,
         )
+
+    def _netns(self, pid: int) -> Optional[int]:
+        identity = _readable(self._proc.netns, pid)
+        return identity[1] if identity else None
+
+
+_T = TypeVar("_T")
+
+
+def _readable(read: Callable[[int], _T], pid: int) -> Optional[_T]:
+    """What `read` returns; None where that needs more privilege. Raises Gone."""
+    try:
+        return read(pid)
+    except PermissionError:
+        return None
+
+
+def _usage(stat: Stat, fds: Optional[int]) -> Usage:
+    return Usage(
+        state=stat.state,
+        cpu_time=(stat.utime + stat.stime) / procfs.CLK_TCK,
+        rss=stat.rss_pages * procfs.PAGE_SIZE,
+        threads=stat.threads,
+        nice=stat.nice,
+        fds=fds,
+    )

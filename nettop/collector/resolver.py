@@ -78,9 +78,7 @@ class Resolver:
         return touched
 
     def walk(self, budget: float, round_share: int) -> None:
-        """Read descriptors for at most `budget` seconds, in the order told above; of the round, `round_share` processes.
-
-        Whatever the budget, one process is read."""
+        """Read descriptors for about `budget` seconds, in the order told above, `round_share` processes of the round."""
         deadline = perf_counter() + budget
         self.backlog = False
         done: Set[int] = set()
@@ -113,7 +111,7 @@ class Resolver:
         if pid not in self._start_times:
             return
         try:
-            held = dict(self._proc.sockets(pid))
+            held = dict(self._proc.sockets(pid).sockets)
         except Gone:
             self._replace(pid, _NOTHING)
         except PermissionError:

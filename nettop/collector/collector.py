@@ -1,0 +1,173 @@
+"""One tick: who is asked, in which order, and what becomes of the answers.
+
+    cn_proc events ─► processes ─► namespaces ─► sockets ─► resolver ─► owners          all into the outbox
+    host figures, interface counters ────────────────────────────────────►
+
+The order narrows the race between a socket and the process that holds it: events first, then the socket tables, then
+the descriptors of whoever changed; and what the first full walk could not explain is read and looked for once more.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Optional, Sequence
+
+from nettop.collector.health import HealthBook
+from nettop.collector.namespaces import NamespaceTracker
+from nettop.collector.outbox import Outbox
+from nettop.collector.processes import ProcessTracker
+from nettop.collector.resolver import Resolver
+from nettop.collector.sockets import Names, SocketTracker
+from nettop.kernel.cn_proc import RECEIVE_BUFFER, ProcEvent, ProcEventListener
+from nettop.kernel.host import HostReader, hostname, read_tcp_segments
+from nettop.kernel.procfs import ProcFS
+from nettop.model import Delta, Event, Host
+
+WALK_BUDGET = 0.05
+"""Seconds of a tick spent on reading descriptors; the first walk takes what it needs."""
+ROUND_SECONDS = 60.0
+"""Everybody's descriptors are read anew at least this often."""
+_UNLIMITED = 3600.0
+_HOST_ROW = 0
+
+
+class Collector:
+    """What is true now: `tick` finds out, `take` hands over what changed. For one thread; closes with `close`."""
+
+    def __init__(self, proc: Optional[ProcFS] = None, receive_buffer: int = RECEIVE_BUFFER) -> None:
+        """`receive_buffer` is the size of the kernel's queue of process events, in bytes."""
+        self._proc = proc or ProcFS()
+        self._boot_time = self._proc.boot_time()
+        self._outbox = Outbox()
+        self._health = HealthBook(self._outbox)
+        self._listener = ProcEventListener(receive_buffer)
+        self._processes = ProcessTracker(self._proc, self._outbox)
+        self._resolver = Resolver(self._proc)
+        self._namespaces = NamespaceTracker(self._outbox, self._health)
+        names = Names(self._processes.user, self._namespaces.interface)
+        self._sockets = SocketTracker(self._outbox, self._resolver, self._health, names)
+        self._host = HostReader()
+        self._events_lost = 0
+        self._last: Optional[float] = None
+        self._time = 0.0
+
+    def start(self) -> None:
+        """Begin to listen for process events, so that none is missed between the first look at /proc and the next."""
+        self._listener.start()
+
+    def tick(self) -> None:
+        """Look at everything that is due."""
+        clock = time.monotonic()
+        self._time = time.time()
+        first = self._last is None
+        events = self._listener.drain()
+        polling = self._check_events()
+        changes = self._processes.update(events, self._time, verify=first or polling)
+        self._say(events)
+        for pid in changes.gone:
+            self._resolver.forget(pid)
+        for key in changes.look_at:
+            self._resolver.look_at(key)
+        if changes.moved or first:
+            self._namespaces.take_census(self._processes.processes())
+        self._namespaces.update(self._sockets)
+        self._namespaces.read_counters()
+        self._sockets.read(self._time, everything=first)
+        self._resolve(first, clock - self._last if self._last is not None else 1.0)
+        self._outbox.put("host", _HOST_ROW, self._read_host())
+        self._last = clock
+
+    def read_links(self, wait: bool = False) -> None:
+        """Interfaces and addresses, read in the background unless `wait`: they cost a process, so nobody waits for them
+        with the first picture."""
+        self._namespaces.read_links(wait)
+
+    def take(self) -> Delta:
+        """What changed since the last call, as of the last tick."""
+        return self._outbox.take(self._time, self._last or 0.0)
+
+    def close(self) -> None:
+        """Let go of every namespace and socket, and end the listener."""
+        self._listener.close()
+        self._namespaces.close()
+        self._sockets.close_all()
+
+    def _resolve(self, first: bool, elapsed: float) -> None:
+        if first:
+            self._resolver.walk(_UNLIMITED, 0)
+            self._sockets.own()
+            # meanwhile sockets came and went: one more look finds the new ones' owners, and drops the ended
+            self._sockets.read(self._time, everything=False)
+        for netns in self._sockets.wanting():
+            self._resolver.search(netns, self._processes.recent_first(netns))
+        share = int(len(self._processes) * min(1.0, elapsed / ROUND_SECONDS)) + 1
+        self._resolver.walk(WALK_BUDGET, share)
+        self._sockets.own()
+        self._check_owners()
+
+    def _check_owners(self) -> None:
+        unreadable = len(self._resolver.unreadable)
+        if not unreadable:
+            self._health.heal("owners")
+            return
+        whose = "one process" if unreadable == 1 else f"{unreadable} processes"
+        remedy = "sudo nettop" if os.geteuid() else None
+        self._health.report("owners", "degraded", f"the open files of {whose} may not be read", remedy, unreadable)
+
+    def _check_events(self) -> bool:
+        """Whether processes must be found by reading /proc in this tick; says on the coverage line why."""
+        lost = self._listener.take_overruns()
+        if lost:
+            self._events_lost += lost
+            self._health.report(
+                "cn_proc", "lossy", "the kernel's event queue overran; /proc was read again", None, self._events_lost
+            )
+        if self._listener.state == "unsupported":
+            reason = self._listener.reason or "no process events"
+            self._health.report("cn_proc", "degraded", f"{reason}; /proc is polled", self._listener.remedy)
+        return bool(lost) or self._listener.state != "listening"
+
+    def _say(self, events: Sequence[ProcEvent]) -> None:
+        for event in events:
+            process = self._processes.get(event.pid)
+            self._outbox.add_event(
+                Event(
+                    time=event.time,
+                    kind=event.kind,
+                    pid=event.pid,
+                    tid=event.tid,
+                    ppid=event.ppid if event.ppid is not None or process is None else process.ppid,
+                    comm=process.comm if process else None,
+                    detail=process.command if event.kind == "exec" and process else event.detail,
+                    netns=process.netns if process else None,
+                    container=process.container if process else None,
+                )
+            )
+
+    def _read_host(self) -> Host:
+        figures = self._host.read()
+        sent, again = read_tcp_segments() or (None, None)
+        cost = self._host.own_cost()
+        tally = self._processes.tally
+        return Host(
+            hostname=hostname(),
+            boot_time=self._boot_time,
+            load1=figures.load1,
+            load5=figures.load5,
+            load15=figures.load15,
+            cpus=figures.cpus,
+            cpu_busy=figures.cpu_busy,
+            cpu_total=figures.cpu_total,
+            mem_used=figures.mem_used,
+            mem_total=figures.mem_total,
+            tcp_out_segs=sent,
+            tcp_retrans_segs=again,
+            forks=tally.forks,
+            execs=tally.execs,
+            exits=tally.exits,
+            events_lost=self._events_lost,
+            collector_cpu=cost.cpu_seconds,
+            collector_memory=cost.private_bytes,
+            own_pid=os.getpid(),
+        )

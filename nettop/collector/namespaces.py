@@ -1,0 +1,185 @@
+"""Which network namespaces there are, what they are called, which interfaces they have.
+
+Found through the processes inside and through the mounts of `ip netns` and Docker. Reading one keeps a netlink socket
+in it, which would keep the namespace alive: so it is let go when its last process has left and its last mount is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from time import monotonic
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from nettop.collector.health import HealthBook
+from nettop.collector.outbox import Outbox
+from nettop.collector.sockets import OWN, SocketTracker
+from nettop.kernel import netns as kernel_netns
+from nettop.kernel import proc_net
+from nettop.kernel.net_dev import parse_counters
+from nettop.kernel.rtnetlink import LinkReader, Links, LinksUnavailable
+from nettop.model import Interface, Namespace, Process
+
+LINKS_INTERVAL = 60.0
+"""Seconds between two readings of interfaces and addresses while no interface comes or goes."""
+_RETRY = 2.0
+"""Seconds between two readings at least: each costs a process."""
+
+
+class _Inside(NamedTuple):
+    """The processes of a namespace."""
+
+    pid: int
+    """The oldest of them."""
+    start_time: int
+    container: Optional[str]
+
+
+class _Known:
+    """One namespace."""
+
+    __slots__ = ("counters", "interfaces", "names", "namespace", "path", "row")
+
+    def __init__(self, row: int, namespace: Namespace, path: str) -> None:
+        self.row = row
+        self.namespace = namespace
+        self.path = path
+        self.interfaces: Dict[str, Tuple[int, Interface]] = {}  # name → row id, row
+        self.names: Dict[int, str] = {}  # interface index → name
+        self.counters: bytes = b""
+
+
+class NamespaceTracker:
+    """The namespaces, as rows in the outbox; opens and closes them for the socket tracker."""
+
+    def __init__(self, outbox: Outbox, health: HealthBook) -> None:
+        self._outbox = outbox
+        self._health = health
+        self._own = kernel_netns.current()[1]
+        self._known: Dict[int, _Known] = {}
+        self._census: Dict[int, _Inside] = {}
+        self._links = LinkReader()
+        self._links_due = 0.0
+        self._links_started = 0.0
+
+    def interface(self, netns: int, index: int) -> Optional[str]:
+        """Name of an interface by its index, None while it is not known."""
+        known = self._known.get(netns)
+        if known is not None and index in known.names:
+            return known.names[index]
+        if netns == self._own:
+            with contextlib.suppress(OSError):
+                return socket.if_indextoname(index)
+        return None
+
+    def take_census(self, processes: Iterable[Process]) -> None:
+        """Who is inside which namespace; needed again when a process came, went or moved."""
+        census: Dict[int, _Inside] = {}
+        for process in processes:
+            if process.netns is not None:
+                eldest = census.get(process.netns)
+                if eldest is None or process.start_time < eldest.start_time:
+                    census[process.netns] = _Inside(process.pid, process.start_time, process.container)
+        self._census = census
+
+    def update(self, sockets: SocketTracker) -> None:
+        """Open what is new, close what is gone, name what was named."""
+        mounts: Dict[int, List[kernel_netns.Mount]] = {}
+        for mount in kernel_netns.mounted():
+            mounts.setdefault(mount.identity[1], []).append(mount)
+        present = {self._own, *self._census, *mounts}
+        for netns in [netns for netns in self._known if netns not in present]:
+            self._close(netns, sockets)
+        for netns in present:
+            self._refresh(netns, mounts.get(netns, []), sockets)
+
+    def read_counters(self) -> None:
+        """Counters of every interface; interfaces that came or went make the links be read again."""
+        for known in self._known.values():
+            with contextlib.suppress(OSError):  # its last process has just ended; the next update closes it
+                data = self._net_dev(known)
+                if data != known.counters:
+                    known.counters = data
+                    self._take_counters(known, data)
+
+    def read_links(self, wait: bool = False) -> None:
+        """Collect a finished reading of interfaces and addresses, and begin one where it is due; `wait` for it."""
+        try:
+            found = self._links.poll()
+            if found is not None:
+                self._take_links(found)
+            now = monotonic()
+            if not self._links.busy and now >= self._links_due and now - self._links_started >= _RETRY:
+                self._links_started, self._links_due = now, now + LINKS_INTERVAL
+                paths = [known.path for known in self._known.values() if known.namespace.via == "netlink"]
+                if wait:
+                    self._take_links(self._links.read(paths))
+                else:
+                    self._links.start(paths)
+        except LinksUnavailable as error:
+            self._health.report("rtnetlink", "unavailable", f"interfaces and addresses are not read: {error}")
+
+    def close(self) -> None:
+        self._links.close()
+
+    def _refresh(self, netns: int, mounts: List[kernel_netns.Mount], sockets: SocketTracker) -> None:
+        inside = self._census.get(netns)
+        pid = inside.pid if inside else None
+        container = inside.container if inside else None
+        name, kind = kernel_netns.describe(netns == self._own, mounts, pid, container)
+        known = self._known.get(netns)
+        if known is None:
+            path = OWN if netns == self._own else mounts[0].path if mounts else f"/proc/{pid}/ns/net"
+            via, reason = sockets.open(netns, path, pid)
+            namespace = Namespace(netns, name, kind, pid, via, reason, container)
+            known = self._known[netns] = _Known(self._outbox.new_id(), namespace, path)
+            self._outbox.put("namespaces", known.row, namespace)
+            self._links_due = 0.0
+            return
+        if pid is not None and known.path.startswith("/proc/") and known.path != OWN:
+            known.path = f"/proc/{pid}/ns/net"  # for the next reading of links: the process before may be gone
+        namespace = known.namespace._replace(name=name, kind=kind, pid=pid, container=container)
+        if namespace != known.namespace:
+            known.namespace = namespace
+            self._outbox.put("namespaces", known.row, namespace)
+
+    def _close(self, netns: int, sockets: SocketTracker) -> None:
+        sockets.close(netns)
+        known = self._known.pop(netns)
+        for row_id, _ in known.interfaces.values():
+            self._outbox.drop("interfaces", row_id)
+        self._outbox.drop("namespaces", known.row)
+
+    def _net_dev(self, known: _Known) -> bytes:
+        if known.path == OWN:
+            return proc_net.read_table("self", "dev")
+        if known.namespace.pid is not None:
+            return proc_net.read_table(known.namespace.pid, "dev")
+        return proc_net.read_table_at(known.path, "dev")
+
+    def _take_counters(self, known: _Known, data: bytes) -> None:
+        counters = parse_counters(data)
+        if counters.keys() != known.interfaces.keys():
+            self._links_due = 0.0
+        for name, row in counters.items():
+            if name in known.interfaces:
+                self._outbox.put("counters", known.interfaces[name][0], row)
+
+    def _take_links(self, found: Links) -> None:
+        self._health.heal("rtnetlink")
+        for known in self._known.values():
+            interfaces = found.interfaces.get(known.path)
+            if interfaces is not None:
+                self._take_interfaces(known, {interface.name: interface for interface in interfaces})
+
+    def _take_interfaces(self, known: _Known, interfaces: Dict[str, Interface]) -> None:
+        for name in known.interfaces.keys() - interfaces.keys():
+            self._outbox.drop("interfaces", known.interfaces.pop(name)[0])
+        for name, interface in interfaces.items():
+            row_id, before = known.interfaces.get(name, (0, None))
+            if interface != before:
+                row_id = row_id or self._outbox.new_id()
+                known.interfaces[name] = (row_id, interface)
+                self._outbox.put("interfaces", row_id, interface)
+        known.names = {interface.ifindex: name for name, interface in interfaces.items()}
+        known.counters = b""  # said again with the next reading, now that the rows have ids

@@ -1,0 +1,115 @@
+"""The machine as a whole, and what nettop itself costs it.
+
+Figures come from psutil (/proc/stat, /proc/meminfo), imported only when a reader is made.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from typing import NamedTuple, Optional, Tuple
+
+COST_SECONDS = 5.0
+"""How long a figure of our own memory is good for: reading it makes the kernel walk our page tables."""
+
+
+class HostFigures(NamedTuple):
+    """The machine now; processor times are cumulative since boot."""
+
+    load1: float
+    load5: float
+    load15: float
+    cpus: int
+    cpu_busy: float
+    """Seconds neither idle nor waiting for a disk, all processors together."""
+    cpu_total: float
+    mem_used: int
+    """Bytes that could not be given to a new program without swapping: total less MemAvailable."""
+    mem_total: int
+
+
+class OwnCost(NamedTuple):
+    """What this process has used."""
+
+    cpu_seconds: float
+    """User and system, all threads, since it started."""
+    private_bytes: int
+    """Memory that no other process shares."""
+
+
+class HostReader:
+    """Reads the host's figures."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self._private_bytes = 0
+        self._private_until = 0.0
+
+    def read(self) -> HostFigures:
+        """The figures now. Raises OSError where /proc cannot be read."""
+        times = self._psutil.cpu_times()
+        memory = self._psutil.virtual_memory()
+        # guest time is part of user, guest_nice of nice: /proc/stat counts both twice
+        total = sum(times) - times.guest - times.guest_nice
+        return HostFigures(
+            *os.getloadavg(),
+            cpus=os.cpu_count() or 1,
+            cpu_busy=total - times.idle - times.iowait,
+            cpu_total=total,
+            mem_used=memory.total - memory.available,
+            mem_total=memory.total,
+        )
+
+    def own_cost(self) -> OwnCost:
+        """What this process has used; its memory as of at most `COST_SECONDS` ago."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        now = time.monotonic()
+        if now >= self._private_until:
+            self._private_bytes = read_private_bytes()
+            self._private_until = now + COST_SECONDS
+        return OwnCost(usage.ru_utime + usage.ru_stime, self._private_bytes)
+
+
+def hostname() -> str:
+    """The name of the machine, as `uname -n` prints it."""
+    return os.uname().nodename
+
+
+def read_tcp_segments(path: str = "/proc/net/snmp") -> Optional[Tuple[int, int]]:
+    """(OutSegs, RetransSegs) of the network namespace whose snmp file `path` is: see `parse_tcp_segments`."""
+    with open(path, "rb") as snmp:
+        return parse_tcp_segments(snmp.read())
+
+
+def parse_tcp_segments(data: bytes) -> Optional[Tuple[int, int]]:
+    """(OutSegs, RetransSegs) of /proc/net/snmp, the former without the latter; None if it does not say.
+
+    RFC 4022 names the counters; the file has a line of names and one of numbers for each protocol.
+    """
+    names, *lines = (line.split() for line in data.splitlines() if line.startswith(b"Tcp:")) if data else ([],)
+    if not lines:
+        return None
+    counters = dict(zip(names, lines[0]))
+    try:
+        return int(counters[b"OutSegs"]), int(counters[b"RetransSegs"])
+    except (KeyError, ValueError):
+        return None
+
+
+def read_private_bytes() -> int:
+    """Private memory of this process: exact from smaps_rollup, else (before Linux 4.14) what is not file-backed."""
+    try:
+        with open("/proc/self/smaps_rollup", "rb") as rollup:
+            return parse_private_bytes(rollup.read())
+    except FileNotFoundError:
+        with open("/proc/self/statm", "rb") as statm:
+            _size, resident, shared = (int(word) for word in statm.read().split()[:3])
+        return (resident - shared) * resource.getpagesize()
+
+
+def parse_private_bytes(data: bytes) -> int:
+    """Sum of the Private_ lines (clean, dirty, hugetlb) of /proc/PID/smaps_rollup, which are in kB."""
+    return sum(int(line.split()[1]) for line in data.splitlines() if line.startswith(b"Private_")) * 1024

@@ -1,0 +1,184 @@
+"""The collector of this machine as a source of pictures: started, listened to, and started again should it end.
+
+The first one is forked from the program before textual is imported and before any thread starts: it shares the memory of
+what is loaded so far and is ready 30 ms sooner. A later one is a new Python: a fork would carry the whole screen along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
+
+from nettop import wire
+from nettop.collector import child
+from nettop.model import Delta
+from nettop.snapshot import HostRates, Snapshot
+from nettop.store import Store
+
+_CHUNK = 1 << 18
+_PATIENCE = (0.2, 1.0, 5.0)
+"""Seconds before a collector is started again: soon at first, the last one for as long as it keeps ending."""
+_HEALTHY = 10.0
+"""Seconds after which a collector counts as having worked."""
+
+
+class Running(NamedTuple):
+    """A collector process."""
+
+    pid: int
+    connection: socket.socket
+    complaints: int
+    """A file with the line that says why it ended, if it ended by itself."""
+
+
+def fork(interval: float) -> Running:
+    """Start a collector by fork. Call it before threads and before large imports."""
+    ours, theirs = socket.socketpair()
+    complaints = os.memfd_create("nettop-complaints")
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            ours.close()
+            status = child.run(theirs, interval, complaints)
+        finally:
+            os._exit(status)
+    theirs.close()
+    return Running(pid, ours, complaints)
+
+
+def start(interval: float) -> Running:
+    """Start a collector in a new Python. Raises OSError where no process can be started."""
+    ours, theirs = socket.socketpair()
+    complaints = os.memfd_create("nettop-complaints")
+    command = [sys.executable, "-I", "-c", _PROGRAM, str(theirs.fileno()), str(interval), str(complaints), *sys.path]
+    process = subprocess.Popen(command, pass_fds=(theirs.fileno(), complaints), stdin=subprocess.DEVNULL)
+    theirs.close()
+    return Running(process.pid, ours, complaints)
+
+
+# Isolated, so that neither the environment nor the current directory choose what root imports.
+_PROGRAM = "import sys; sys.path[:] = sys.argv[4:]; from nettop.collector import child; child.main()"
+
+
+class Live:
+    """The screen's source: a collector process and the store it fills. See `tui.source.Source`."""
+
+    def __init__(self, running: Running, interval: float) -> None:
+        """`running` was started with this `interval`, in seconds."""
+        self._running: Running | None = running
+        self._interval = interval
+        self._store = Store()
+
+    async def run(self, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]) -> None:
+        """Show every picture, until cancelled; a collector that ends is started again, and `notice` is told."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            began = loop.time()
+            if self._running is None:
+                try:
+                    self._running = start(self._interval)
+                except OSError as error:
+                    notice(f"the collector cannot be started: {error.strerror}; trying again")
+            if self._running is not None:
+                reason = await self._follow(self._running, show, notice)
+                self._running = None
+                notice(f"the collector ended ({reason}); starting it again")
+            failures = 0 if loop.time() - began > _HEALTHY else failures + 1
+            await asyncio.sleep(_PATIENCE[min(failures, len(_PATIENCE) - 1)])
+
+    def history(self, view: str, row_id: int) -> Sequence[tuple[float, float]]:
+        """Recent received and sent bytes a second of a row, oldest first."""
+        return self._store.history(view, row_id)
+
+    def host_history(self) -> Sequence[HostRates]:
+        """Recent rates of the machine, oldest first."""
+        return self._store.host_history()
+
+    def set_interval(self, seconds: float) -> None:
+        """Ask the collector for a picture every so many seconds."""
+        if seconds != self._interval:
+            self._interval = seconds
+            if self._running is not None:
+                with contextlib.suppress(OSError):
+                    self._running.connection.send(f"interval {seconds}\n".encode())
+
+    def close(self) -> None:
+        """End the collector."""
+        if self._running is not None:
+            self._running.connection.close()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._running.pid, signal.SIGTERM)
+            _reap(self._running)
+            self._running = None
+
+    async def _follow(
+        self, running: Running, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]
+    ) -> str:
+        """Show what one collector tells until it ends; why it did."""
+        try:
+            settled = False
+            async for delta in _deltas(running.connection):
+                for snapshot in self._store.steps(delta):
+                    if snapshot is None:
+                        await asyncio.sleep(0)  # a key may be waiting
+                    else:
+                        show(snapshot)
+                        notice(None)
+                        if not settled:
+                            settled = True
+                            gc.freeze()  # the rows of the first picture stay: no collection need look at them again
+        except wire.WireError as error:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.pid, signal.SIGKILL)
+            _reap(running)
+            return f"it made no sense: {error}"
+        running.connection.close()
+        return _reap(running)
+
+
+async def _deltas(connection: socket.socket) -> AsyncIterator[Delta]:
+    """Every Delta that arrives, until the other end closes. Raises `wire.WireError`."""
+    loop = asyncio.get_running_loop()
+    connection.setblocking(False)
+    pending = bytearray()
+    while True:
+        try:
+            data = await loop.sock_recv(connection, _CHUNK)
+        except ConnectionError:
+            return
+        if not data:
+            return
+        searched = len(pending)
+        pending += data
+        while (end := pending.find(b"\n", searched)) >= 0:
+            line = bytes(pending[:end])
+            del pending[: end + 1]
+            searched = 0
+            yield wire.decode(line)
+        if len(pending) > wire.MAX_LINE:
+            raise wire.WireError(f"a line longer than {wire.MAX_LINE} bytes")
+
+
+def _reap(running: Running) -> str:
+    """Why the process ended; waits for it, and clears up after it."""
+    try:
+        _, status = os.waitpid(running.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        said = os.pread(running.complaints, 500, 0).decode(errors="replace").strip()
+    except ChildProcessError:
+        return "nobody knows why"
+    finally:
+        os.close(running.complaints)
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return said or f"exit status {code}"
