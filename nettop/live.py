@@ -1,7 +1,8 @@
 """The collector of this machine as a source of pictures: started, listened to, and started again should it end.
 
-The first one is forked from the program before textual is imported and before any thread starts: it shares the memory of
-what is loaded so far and is ready 30 ms sooner. A later one is a new Python: a fork would carry the whole screen along.
+The first one is forked from the program before textual is imported and before any thread starts: it shares the memory
+of what is loaded so far and is ready 30 ms sooner. A later one is a new Python: a fork would carry the whole screen
+along.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
@@ -26,6 +28,8 @@ from nettop.store import Store
 _CHUNK = 1 << 18
 _PATIENCE = (0.2, 1.0, 5.0)
 """Seconds before a collector is started again: soon at first, the last one for as long as it keeps ending."""
+_FAREWELL = 1.0
+"""Seconds a collector may take to notice that nobody listens: it may be in the middle of a tick."""
 _HEALTHY = 10.0
 """Seconds after which a collector counts as having worked."""
 
@@ -113,12 +117,10 @@ class Live:
                     self._running.connection.send(f"interval {seconds}\n".encode())
 
     def close(self) -> None:
-        """End the collector."""
+        """End the collector: it does so by itself once nobody listens."""
         if self._running is not None:
             self._running.connection.close()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._running.pid, signal.SIGTERM)
-            _reap(self._running)
+            _reap(self._running, _FAREWELL)
             self._running = None
 
     async def _follow(
@@ -138,12 +140,11 @@ class Live:
                             settled = True
                             gc.freeze()  # the rows of the first picture stay: no collection need look at them again
         except wire.WireError as error:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(running.pid, signal.SIGKILL)
+            running.connection.close()
             _reap(running)
             return f"it made no sense: {error}"
         running.connection.close()
-        return _reap(running)
+        return _reap(running, _FAREWELL)
 
 
 async def _deltas(connection: socket.socket) -> AsyncIterator[Delta]:
@@ -169,10 +170,17 @@ async def _deltas(connection: socket.socket) -> AsyncIterator[Delta]:
             raise wire.WireError(f"a line longer than {wire.MAX_LINE} bytes")
 
 
-def _reap(running: Running) -> str:
-    """Why the process ended; waits for it, and clears up after it."""
+def _reap(running: Running, patience: float = 0.0) -> str:
+    """Why the process ended; waits for that, `patience` seconds before it is killed, and clears up after it."""
+    deadline = time.monotonic() + patience
     try:
-        _, status = os.waitpid(running.pid, 0)
+        pid, status = os.waitpid(running.pid, os.WNOHANG)
+        while not pid and time.monotonic() < deadline:
+            time.sleep(0.005)
+            pid, status = os.waitpid(running.pid, os.WNOHANG)
+        if not pid:
+            os.kill(running.pid, signal.SIGKILL)
+            _, status = os.waitpid(running.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         said = os.pread(running.complaints, 500, 0).decode(errors="replace").strip()
     except ChildProcessError:

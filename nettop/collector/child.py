@@ -10,7 +10,6 @@ A reader that does not read is never waited for: what changed stays in the outbo
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import os
 import select
@@ -32,7 +31,6 @@ SHORTEST, LONGEST = 0.1, 3600.0
 
 _SEND_BUFFER = 4 << 20
 _LONGEST_COMMAND = 4096
-_PR_SET_PDEATHSIG = 1
 
 
 def serve(connection: socket.socket, interval: float) -> None:
@@ -131,8 +129,6 @@ def run(connection: socket.socket, interval: float, complaints: int) -> int:
 
     `complaints` is a file descriptor for the one line that says why it ended, if it ended by itself."""
     os.setsid()  # the terminal's signals are the screen's business
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)

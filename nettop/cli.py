@@ -1,0 +1,234 @@
+"""The command line: the only place that wires parts together, and the only one that knows exit codes.
+
+Nothing large is imported before it is needed: the plain views never load textual, and the screen's collector is forked
+before it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import gc
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from nettop import __version__
+from nettop.fields import VIEWS, View, unknown_field
+
+if TYPE_CHECKING:
+    from nettop.order import Order
+    from nettop.query import Query
+    from nettop.snapshot import Snapshot
+
+DONE, FAILED, WRONG_USAGE, NOTHING_READABLE = 0, 1, 2, 3
+
+SAMPLE_GAP = 0.5
+"""Seconds between the two samples that the rates of a first listing need."""
+
+
+class UsageError(Exception):
+    """What was asked cannot be understood; the message is one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run nettop with these arguments (those of the process by default); its exit code."""
+    options = _parser().parse_args(arguments)
+    run = _fields if options.command == "fields" else _view if options.command in VIEWS else _screen
+    try:
+        return run(options)
+    except UsageError as error:
+        print(f"nettop: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except BrokenPipeError:
+        # whoever read has seen enough; nothing more may be written, by the interpreter's last flush either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return DONE
+    except OSError as error:
+        print(f"nettop: {error}", file=sys.stderr)
+        return FAILED
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USAGE, f"nettop: {message}; see `{self.prog} --help`\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="nettop",
+        description="top for the network: which process, in which namespace, holds which connection, how fast, and why",
+        epilog="Without a command, the full screen. Filters and fields: `nettop fields`.",
+    )
+    parser.add_argument("--version", action="version", version=f"nettop {__version__}")
+    parser.add_argument("-d", "--delay", type=_seconds, default=1.0, metavar="SECONDS", help="between two pictures (1)")
+    parser.add_argument(
+        "-b", "--batch", dest="command", action="store_const", const="processes", help="the same as `nettop processes`"
+    )
+    _add_view_options(parser, hidden=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for view in VIEWS.values():
+        command = commands.add_parser(view.name, help=f"{view.title.lower()} as a plain table or as JSON lines")
+        command.add_argument(
+            "-d", "--delay", type=_seconds, default=1.0, metavar="SECONDS", help="between listings (1)"
+        )
+        _add_view_options(command)
+    fields = commands.add_parser("fields", help="every field of a view: name, unit, meaning")
+    fields.add_argument("view", nargs="?", choices=list(VIEWS), metavar="VIEW", help=", ".join(VIEWS))
+    return parser
+
+
+def _add_view_options(parser: argparse.ArgumentParser, hidden: bool = False) -> None:
+    """The options of a listing; the main parser knows them too, unmentioned, for `nettop -b`."""
+
+    def words(text: str) -> str:
+        return argparse.SUPPRESS if hidden else text
+
+    add = parser.add_argument
+    add("-n", "--count", type=_count, default=1, metavar="N", help=words("listings; 0: until interrupted (1)"))
+    add("-f", "--filter", default="", metavar="EXPR", help=words("only rows that match, e.g. 'comm:nginx rate>1MB'"))
+    add("-s", "--sort", default=None, metavar="FIELD", help=words("sort by it; a leading - reverses"))
+    add("-c", "--columns", default=None, metavar="A,B,C", help=words("the fields to print"))
+    add("--limit", type=_count, default=None, metavar="N", help=words("at most N rows"))
+    add("--json", action="store_true", help=words("one JSON object a row, every field unless --columns"))
+    add("--no-header", action="store_true", help=words("no line of titles"))
+    add("--no-rates", action="store_true", help=words("do not wait for the second sample that rates need"))
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("from 0.1 to 3600 seconds")
+    return seconds
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError("0 or more")
+    return count
+
+
+# --- the full screen -------------------------------------------------------------------------------------------------
+
+
+def _screen(options: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the full screen needs a terminal; `nettop processes` prints a plain table")
+    from nettop import live
+
+    running = live.fork(options.delay)
+    from nettop.tui.app import NettopApp
+
+    source = live.Live(running, options.delay)
+    try:
+        app = NettopApp(source, interval=options.delay)
+        app.run(mouse=not app.remote)
+        return app.return_code or DONE
+    finally:
+        source.close()
+
+
+# --- plain views -----------------------------------------------------------------------------------------------------
+
+
+def _fields(options: argparse.Namespace) -> int:
+    from nettop import batch
+
+    views = [VIEWS[options.view]] if options.view else list(VIEWS.values())
+    batch.print_fields(views, sys.stdout.write)
+    return DONE
+
+
+def _view(options: argparse.Namespace) -> int:
+    from nettop import batch
+
+    view = VIEWS[options.command]
+    columns = _columns(options.columns, view)
+    query, order = _query(options.filter, view), _order(options.sort or view.sort, view)
+    gc.disable()  # everything is kept to the end anyway, and there is a lot of it
+    seen = 0
+    for listing, picture in enumerate(_snapshots(options, view)):
+        snapshot = picture
+        if not (snapshot.processes or snapshot.connections):
+            print("nettop: nothing can be read here; is /proc mounted?", file=sys.stderr)
+            return NOTHING_READABLE
+        if view.name == "events":
+            events, seen = batch.new_events(snapshot, seen)
+            snapshot = dataclasses.replace(snapshot, events=events)
+        rows = batch.select(snapshot, view, query, order, options.limit, snapshot.time)
+        if options.json:
+            batch.json_lines(view, rows, columns, snapshot.time, snapshot.time, sys.stdout.write)
+        else:
+            if listing and view.name != "events":
+                sys.stdout.write("\n")
+            header = not options.no_header and not (listing and view.name == "events")
+            batch.table(view, rows, columns or view.columns, snapshot.time, header, sys.stdout.write)
+        sys.stdout.flush()
+        gc.collect()
+    return DONE
+
+
+def _snapshots(options: argparse.Namespace, view: View) -> Iterator[Snapshot]:
+    """Pictures for a plain view, `options.count` of them, from a collector in this process."""
+    from nettop.collector.collector import Collector
+    from nettop.store import Store
+
+    collector, store = Collector(), Store()
+    collector.start()
+    with contextlib.closing(collector):
+        due = time.monotonic()
+        collector.tick()
+        if view.name == "namespaces":
+            collector.read_links(wait=True)
+        snapshot = store.apply(collector.take())
+        gap = options.delay if view.name == "events" else 0.0 if options.no_rates else min(SAMPLE_GAP, options.delay)
+        for listing in itertools.count(1):
+            if gap:
+                due += gap
+                time.sleep(max(0.0, due - time.monotonic()))
+                collector.tick()
+                if view.name == "namespaces":
+                    collector.read_links()
+                snapshot = store.apply(collector.take())
+            assert snapshot is not None, "a Delta taken whole completes a picture"
+            yield snapshot
+            if listing == options.count:
+                return
+            gap = options.delay
+
+
+def _columns(text: str | None, view: View) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in view.fields:
+            raise UsageError(f"--columns: {unknown_field(name, view)}")
+    return names or None
+
+
+def _query(text: str, view: View) -> Query:
+    from nettop import query
+
+    try:
+        return query.parse(text, view)
+    except query.QueryError as error:
+        raise UsageError(f"--filter, column {error.column + 1}: {error}") from None
+
+
+def _order(text: str, view: View) -> Order:
+    from nettop.order import parse_sort
+
+    try:
+        return parse_sort(text, view)
+    except ValueError as error:
+        raise UsageError(f"--sort: {error}") from None
