@@ -9,6 +9,7 @@ A reader that does not read is never waited for: what changed stays in the outbo
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import gc
 import os
@@ -17,7 +18,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Iterator, List, Optional
+from typing import Deque, List, Optional
 
 from nettop import wire
 from nettop.collector.collector import Collector
@@ -44,9 +45,10 @@ def serve(connection: socket.socket, interval: float) -> None:
     try:
         while not link.closed:
             if time.monotonic() >= due:
-                collector.tick()
-                if not link.sending:
-                    link.post(collector.take())
+                tell = None if link.sending else link.post
+                collector.tick(tell)
+                if tell is not None:
+                    tell(collector.take())
                 collector.read_links()
                 due = max(due + interval, time.monotonic())
                 gc.collect(0)
@@ -64,7 +66,7 @@ def serve(connection: socket.socket, interval: float) -> None:
 
 
 class _Link:
-    """The socket, never waited for: lines go out as it takes them, and are made no sooner."""
+    """The socket, never waited for: lines go out as it takes them."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.closed = False
@@ -72,28 +74,29 @@ class _Link:
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        self._parts: Iterator[Delta] = iter(())
-        self._line = memoryview(b"")
+        self._lines: Deque[memoryview] = collections.deque()
         self._heard = b""
-        self.sending = False
-        """A Delta is on its way."""
+
+    @property
+    def sending(self) -> bool:
+        """What was posted has not all been taken."""
+        return bool(self._lines)
 
     def post(self, delta: Delta) -> None:
-        """Send a Delta after what is on its way."""
-        self._parts, self.sending = parts(delta, PART), True
+        """Send a Delta, now or when the other end reads on."""
+        self._lines.extend(memoryview(wire.encode(part)) for part in parts(delta, PART))
         self.send()
 
     def send(self) -> None:
         """Send as much as the other end takes."""
         try:
-            while True:
-                if not self._line:
-                    part = next(self._parts, None)
-                    if part is None:
-                        self.sending = False
-                        return
-                    self._line = memoryview(wire.encode(part))
-                self._line = self._line[self._socket.send(self._line) :]
+            while self._lines:
+                line = self._lines[0]
+                sent = self._socket.send(line)
+                if sent < len(line):
+                    self._lines[0] = line[sent:]
+                else:
+                    self._lines.popleft()
         except BlockingIOError:
             return
         except OSError:

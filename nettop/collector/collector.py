@@ -4,14 +4,15 @@
     host figures, interface counters ────────────────────────────────────►
 
 The order narrows the race between a socket and the process that holds it: events first, then the socket tables, then
-the descriptors of whoever changed; and what the first full walk could not explain is read and looked for once more.
+the descriptors of whoever changed or might hold what nobody is known to hold. In the first tick all descriptors are
+read before, so that each socket is told together with its owners.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from nettop.collector.health import HealthBook
 from nettop.collector.namespaces import NamespaceTracker
@@ -28,6 +29,8 @@ WALK_BUDGET = 0.05
 """Seconds of a tick spent on reading descriptors; the first walk takes what it needs."""
 ROUND_SECONDS = 60.0
 """Everybody's descriptors are read anew at least this often."""
+SPILL = 1_000
+"""Sockets in a part of a Delta."""
 _UNLIMITED = 3600.0
 _HOST_ROW = 0
 
@@ -56,8 +59,9 @@ class Collector:
         """Begin to listen for process events, so that none is missed between the first look at /proc and the next."""
         self._listener.start()
 
-    def tick(self) -> None:
-        """Look at everything that is due."""
+    def tick(self, spill: Optional[Callable[[Delta], None]] = None) -> None:
+        """Look at everything that is due. `take` tells what changed; of much, `spill` is told a part already while the
+        rest is being read, so that a key frame of 40,000 sockets is never in memory as a whole."""
         clock = time.monotonic()
         self._time = time.time()
         first = self._last is None
@@ -73,8 +77,12 @@ class Collector:
             self._namespaces.take_census(self._processes.processes())
         self._namespaces.update(self._sockets)
         self._namespaces.read_counters()
-        self._sockets.read(self._time, everything=first)
-        self._resolve(first, clock - self._last if self._last is not None else 1.0)
+        if first:
+            self._resolver.walk(_UNLIMITED, 0)
+        for _ in self._sockets.read(self._time, everything=first):
+            if spill is not None and len(self._outbox) >= SPILL:
+                spill(self._outbox.take(self._time, clock, complete=False))
+        self._resolve(clock - self._last if self._last is not None else 0.0)
         self._outbox.put("host", _HOST_ROW, self._read_host())
         self._last = clock
 
@@ -93,12 +101,7 @@ class Collector:
         self._namespaces.close()
         self._sockets.close_all()
 
-    def _resolve(self, first: bool, elapsed: float) -> None:
-        if first:
-            self._resolver.walk(_UNLIMITED, 0)
-            self._sockets.own()
-            # meanwhile sockets came and went: one more look finds the new ones' owners, and drops the ended
-            self._sockets.read(self._time, everything=False)
+    def _resolve(self, elapsed: float) -> None:
         for netns in self._sockets.wanting():
             self._resolver.search(netns, self._processes.recent_first(netns))
         share = int(len(self._processes) * min(1.0, elapsed / ROUND_SECONDS)) + 1

@@ -54,8 +54,12 @@ class Outbox:
             self._skipped += 1
         self._events.append(event)
 
-    def take(self, time: float, clock: float) -> Delta:
-        """Everything since the last one, as one complete Delta; the first is a key frame."""
+    def __len__(self) -> int:
+        """Sockets whose counters wait to be taken: most of what is in here, whenever it is much."""
+        return len(self._rows["stats"])
+
+    def take(self, time: float, clock: float, complete: bool = True) -> Delta:
+        """Everything since the last one, as one Delta; the first is a key frame. With `complete` it ends the tick."""
         changes: Dict[str, Change] = {}
         for table, rows in self._rows.items():
             gone = self._gone[table]
@@ -65,11 +69,11 @@ class Outbox:
         events, skipped, first = tuple(self._events), self._skipped, self._first
         self._events.clear()
         self._skipped, self._first, self._told = 0, False, self._next_id
-        return Delta(first, True, time, clock, changes, events, skipped)
+        return Delta(first, complete, time, clock, changes, events, skipped)
 
 
 def parts(delta: Delta, size: int) -> Iterator[Delta]:
-    """The same Delta in pieces of at most `size` ids, a row's companions beside it, `complete` set on the last.
+    """The same Delta in pieces of at most `size` ids, a row's companions beside it; the last is complete if all is.
 
     Reader and writer can do something else in between, and both work on one key frame at the same time."""
     pieces: List[Dict[str, Change]] = [{}]
@@ -92,7 +96,7 @@ def parts(delta: Delta, size: int) -> Iterator[Delta]:
         last = place == len(pieces) - 1
         yield Delta(
             delta.key and place == 0,
-            last,
+            delta.complete and last,
             delta.time,
             delta.clock,
             changes,

@@ -78,7 +78,7 @@ class Resolver:
         return touched
 
     def walk(self, budget: float, round_share: int) -> None:
-        """Read descriptors for about `budget` seconds, in the order told above, and of the round `round_share` of them."""
+        """Read descriptors for about `budget` seconds in the order told above, of the round `round_share`."""
         deadline = perf_counter() + budget
         self.backlog = False
         done: Set[int] = set()

@@ -142,8 +142,8 @@ class SocketTracker:
         for netns in list(self._readers):
             self.close(netns)
 
-    def read(self, now: float, everything: bool) -> None:
-        """Read the tables that are due, or `everything`, of all namespaces."""
+    def read(self, now: float, everything: bool) -> Iterator[None]:
+        """Read the tables that are due, or `everything`, of all namespaces, one at each step."""
         self._tick += 1
         for place, reader in enumerate(list(self._readers.values())):
             slow = everything or (place + self._tick) % SLOW_EVERY == 0
@@ -153,6 +153,7 @@ class SocketTracker:
                 self._health.heal(f"netns:{reader.netns}")
             except OSError as error:
                 self._health.report(f"netns:{reader.netns}", "degraded", f"sockets not read: {error.strerror}")
+            yield
         for name in self._absent:
             self._health.report(
                 f"sock_diag:{name}", "absent", f"this kernel cannot list {name} sockets", f"modprobe {_module(name)}"

@@ -230,7 +230,7 @@ HOST_REMEDY = "run nettop on the host, or its container with --net=host --pid=ho
 class ProcEventListener:
     """Listens to the proc connector; a thread of its own empties the socket, whatever the rest of the program does.
 
-    `start` never blocks: events may be drained at once, and `state` settles within `ACK_SECONDS`.
+    `start` never blocks, and `state` settles within `ACK_SECONDS`; what happens meanwhile is kept.
     """
 
     def __init__(self, receive_buffer: int = RECEIVE_BUFFER) -> None:
@@ -264,7 +264,13 @@ class ProcEventListener:
         self._thread.start()
 
     def drain(self) -> List[ProcEvent]:
-        """Every event since the last call, in the kernel's order."""
+        """Every event since the last call, in the kernel's order; none while `state` is not "listening".
+
+        Who is refused may still be sent events, while another program listens: they are of foreign pids, or about to
+        stop, so they are not shown.
+        """
+        if self.state != "listening":
+            return []
         with self._lock:
             pending, self._pending, self._pending_bytes = self._pending, [], 0
         # taken anew each time, so that a step of the wall clock is followed
@@ -373,6 +379,8 @@ class ProcEventListener:
     def _refuse(self, error: OSError) -> None:
         self.reason, self.remedy = explain_refusal(error)
         self.state = "unsupported"
+        with self._lock:
+            self._pending, self._pending_bytes = [], 0
 
 
 def explain_refusal(error: OSError) -> Tuple[str, Optional[str]]:

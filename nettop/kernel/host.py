@@ -89,10 +89,10 @@ def parse_tcp_segments(data: bytes) -> Optional[Tuple[int, int]]:
 
     RFC 4022 names the counters; the file has a line of names and one of numbers for each protocol.
     """
-    names, *lines = (line.split() for line in data.splitlines() if line.startswith(b"Tcp:")) if data else ([],)
-    if not lines:
+    lines = [line.split() for line in data.splitlines() if line.startswith(b"Tcp:")]
+    if len(lines) < 2:
         return None
-    counters = dict(zip(names, lines[0]))
+    counters = dict(zip(*lines[:2]))
     try:
         return int(counters[b"OutSegs"]), int(counters[b"RetransSegs"])
     except (KeyError, ValueError):

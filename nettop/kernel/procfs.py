@@ -61,7 +61,7 @@ class Stat(NamedTuple):
 
 
 class Descriptors(NamedTuple):
-    """The open files of a process, as far as they are sockets."""
+    """The open files of a process, as far as they are sockets. Of this very process, the reading adds two."""
 
     sockets: List[Tuple[int, int]]
     """(fd, inode of the socket)."""
@@ -143,7 +143,10 @@ class ProcFS:
         return self._read(f"{self.root}/{pid}/stat", STAT_BYTES)
 
     def command(self, pid: int) -> Optional[str]:
-        """The command line, at most `COMMAND_BYTES` of it; None for kernel threads and zombies."""
+        """The command line, at most `COMMAND_BYTES` of it.
+
+        None for kernel threads and zombies, and for an instant within an exec, before the exec event is sent.
+        """
         return parse_command(self._read(f"{self.root}/{pid}/cmdline", COMMAND_BYTES))
 
     def uid(self, pid: int) -> int:

@@ -16,13 +16,13 @@ import collections
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
-from nettop.model import Delta, Event, Health, Host, ProcessKey
+from nettop.model import Delta, Event, Health, Host
 from nettop.snapshot import EMPTY, Coverage, HostRates, Snapshot
 from nettop.store.connections import Connections
 from nettop.store.history import LENGTH, Histories, Sample
 from nettop.store.namespaces import Namespaces
 from nettop.store.processes import Processes
-from nettop.store.sums import Ledger
+from nettop.store.sums import Key, Ledger
 
 EVENTS_KEPT = 10_000
 """Events a picture holds at most."""
@@ -106,7 +106,7 @@ class Store:
     def _publish(self, delta: Delta, elapsed: float | None) -> Snapshot:
         rates = self._process_rates(elapsed)
         self._processes.rebuild(
-            self._ledger.touched_processes,
+            self._ledger.touched,
             self._renamed,
             rates,
             elapsed,
@@ -145,18 +145,19 @@ class Store:
         for table in (self._connections, self._processes, self._namespaces):
             table.close_picture()
 
-    def _process_rates(self, elapsed: float | None) -> dict[ProcessKey, tuple[float, float]]:
+    def _process_rates(self, elapsed: float | None) -> dict[Key, tuple[float, float]]:
         if not elapsed:
             return {}
-        moved: dict[ProcessKey, tuple[int, int]] = {}
+        moved: dict[Key, tuple[int, int]] = {}
         for row_id, (rx_bytes, tx_bytes, _) in self._connections.moved.items():
             holders = self._connections.rows[row_id].owners.holders
             if holders:
-                rx_before, tx_before = moved.get(holders[0].process, (0, 0))
-                moved[holders[0].process] = (rx_before + rx_bytes, tx_before + tx_bytes)
+                key = holders[0][:2]
+                rx_before, tx_before = moved.get(key, (0, 0))
+                moved[key] = (rx_before + rx_bytes, tx_before + tx_bytes)
         return {key: (rx_bytes / elapsed, tx_bytes / elapsed) for key, (rx_bytes, tx_bytes) in moved.items()}
 
-    def _remember(self, rates: dict[ProcessKey, tuple[float, float]], elapsed: float | None) -> None:
+    def _remember(self, rates: dict[Key, tuple[float, float]], elapsed: float | None) -> None:
         if elapsed:
             moved = self._connections.moved.items()
             self._histories["connections"].add((i, rx / elapsed, tx / elapsed) for i, (rx, tx, _) in moved)

@@ -33,25 +33,23 @@ class Connections:
         self._ledger = ledger
         self._process_of = process_of
         self._namespace_of = namespace_of
+        # what a Delta said of rows not rebuilt since; of all others it stands in the row itself, once
         self._sockets: dict[int, Socket] = {}
         self._stats: dict[int, SocketStats] = {}
         self._owners: dict[int, Owners] = {}
-        self._held: dict[int, set[int]] = {}  # pid → rows it holds
         self._before: dict[int, SocketStats] = {}  # of the last picture, where it differs from now
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
+        self._held: dict[int, set[int]] = {}  # pid → rows it holds
 
     def take(self, changes: Mapping[str, Change]) -> set[int]:
-        """Put a Delta's rows into the tables; the ids whose rows must be rebuilt. Rows of sockets that are gone go."""
-        sockets, stats = changes.get("sockets", _NOTHING), changes.get("stats", _NOTHING)
-        owners = changes.get("owners", _NOTHING)
+        """Note a Delta's rows; the ids whose rows must be rebuilt. Rows of sockets that are gone go."""
+        sockets = changes.get("sockets", _NOTHING)
         for row_id in sockets.gone:
             self._drop(row_id)
         self._sockets.update(sockets.rows)
-        for row_id in stats.rows.keys() & self._stats.keys():
-            self._before.setdefault(row_id, self._stats[row_id])
-        self._stats.update(stats.rows)
-        self._owners.update(owners.rows)
-        return {*sockets.rows, *stats.rows, *owners.rows}
+        self._stats.update(changes.get("stats", _NOTHING).rows)
+        self._owners.update(changes.get("owners", _NOTHING).rows)
+        return {*self._sockets, *self._stats, *self._owners}
 
     def held_by(self, pids: Iterable[int]) -> set[int]:
         """Ids of the rows that show one of these processes."""
@@ -65,17 +63,14 @@ class Connections:
 
     def restless(self) -> set[int]:
         """Ids whose rows change with the picture although no Delta touched them: what moved and now stands still."""
-        return self._restless - self._before.keys() & self.rows.keys()
+        return self._restless - self.moved.keys()
 
     def rebuild(self, ids: Iterable[int], elapsed: float | None) -> None:
         """Make the rows of these ids anew; `elapsed` seconds after the last picture, None where there was none."""
         for row_id in ids:
-            socket, stats = self._sockets.get(row_id), self._stats.get(row_id)
-            if socket is None or stats is None:
-                continue  # a part of a Delta that contradicts itself; the rest is good
             old = self.rows.get(row_id)
-            new = self._join(row_id, socket, stats, old, elapsed)
-            if new == old:
+            new = self._join(row_id, old, elapsed)
+            if new is None or new == old:
                 continue
             self.rows[row_id] = new
             self.changed.add(row_id)
@@ -88,13 +83,18 @@ class Connections:
         self.changed, self.moved = set(), {}
         self._before.clear()
 
-    def _join(
-        self, row_id: int, socket: Socket, stats: SocketStats, old: Connection | None, elapsed: float | None
-    ) -> Connection:
-        owners = self._owners.get(row_id, NO_OWNERS)
-        holders = tuple(map(self._process_of, owners.holders))
+    def _join(self, row_id: int, old: Connection | None, elapsed: float | None) -> Connection | None:
+        """The row of an id; None where a Delta contradicts itself and leaves out what a row needs."""
+        socket = self._sockets.pop(row_id, None) or (old.socket if old else None)
+        stats = self._stats.pop(row_id, None) or (old.stats if old else None)
+        owners = self._owners.pop(row_id, None) or (old.owners if old else NO_OWNERS)
+        if socket is None or stats is None:
+            return None
+        if old is not None and stats is not old.stats:
+            self._before.setdefault(row_id, old.stats)
         before = self._before.get(row_id, stats if old is not None else None)
         rx_rate, tx_rate, retrans_rate = self._rates(row_id, socket, stats, before, elapsed)
+        holders = tuple(map(self._process_of, owners.holders))
         return Connection(
             row_id,
             socket,

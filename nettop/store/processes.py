@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Iterable, Mapping
 
-from nettop.model import Change, Namespace, Owner, Process, ProcessKey, Usage
+from nettop.model import Change, Namespace, Owner, Process, Usage
 from nettop.snapshot import ProcessRow
-from nettop.store.sums import Ledger
+from nettop.store.sums import Key, Ledger
 
 _NOTHING: Change = Change({}, [])
 
@@ -35,9 +35,9 @@ class Processes:
         process = self._processes.get(self._ids.get(owner.pid, -1))
         return process if process is not None and process.start_time == owner.start_time else None
 
-    def row_id(self, key: ProcessKey) -> int | None:
+    def row_id(self, key: Key) -> int | None:
         """Id of a process's row, None where it is not listed."""
-        return self._ids.get(key.pid)
+        return self._ids.get(key[0])
 
     def take(self, changes: Mapping[str, Change]) -> set[int]:
         """Put a Delta's rows into the tables; pids that are new, different or gone."""
@@ -59,9 +59,9 @@ class Processes:
 
     def rebuild(
         self,
-        keys: Iterable[ProcessKey],
+        keys: Iterable[Key],
         namespaces: set[int],
-        rates: Mapping[ProcessKey, tuple[float, float]],
+        rates: Mapping[Key, tuple[float, float]],
         elapsed: float | None,
         memory: int,
     ) -> None:
@@ -71,7 +71,7 @@ class Processes:
         `rates` are bytes received and sent a second of each process with traffic, `memory` is the machine's, in bytes.
         """
         touched = self._touched | self._restless
-        touched.update(self._ids[key.pid] for key in (*keys, *rates) if key.pid in self._ids)
+        touched.update(self._ids[pid] for pid, _ in (*keys, *rates) if pid in self._ids)
         if namespaces:
             touched.update(row_id for row_id, p in self._processes.items() if p.netns in namespaces)
         for row_id in touched:
@@ -93,7 +93,7 @@ class Processes:
         row_id: int,
         process: Process,
         usage: Usage,
-        rates: Mapping[ProcessKey, tuple[float, float]],
+        rates: Mapping[Key, tuple[float, float]],
         elapsed: float | None,
         memory: int,
     ) -> ProcessRow:

@@ -6,10 +6,11 @@ are of whole numbers, so that what is added and taken away again leaves no trace
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-from nettop.model import ProcessKey
+from nettop.model import SocketStats
 from nettop.snapshot import Connection
+
+Key = tuple[int, int]
+"""Pid and start time, as in `model.ProcessKey`."""
 
 
 class SocketSums:
@@ -21,7 +22,8 @@ class SocketSums:
         self.sockets = 0
         self.connections = 0
         self.listening = 0
-        self.counted = 0  # sockets whose bytes are known
+        self.counted = 0
+        """Sockets whose bytes are known."""
         self.rx_bytes = 0
         self.tx_bytes = 0
         self.retrans = 0
@@ -34,70 +36,77 @@ class SocketSums:
             self.listening += sign
         elif row.socket.rport is not None:
             self.connections += sign
-        if stats.rx_bytes is not None and stats.tx_bytes is not None:
+        if stats.rx_bytes is not None:
             self.counted += sign
-            self.rx_bytes += sign * stats.rx_bytes
-            self.tx_bytes += sign * stats.tx_bytes
-            self.retrans += sign * (stats.retrans or 0)
+        self.count(stats, sign)
+
+    def count(self, stats: SocketStats, sign: int) -> None:
+        """Add the counters of a socket alone, or take them away."""
+        self.rx_bytes += sign * (stats.rx_bytes or 0)
+        self.tx_bytes += sign * (stats.tx_bytes or 0)
+        self.retrans += sign * (stats.retrans or 0)
 
 
 _NOTHING = SocketSums()
 
 
 class Ledger:
-    """The sums of every process and namespace, and whose changed since last asked."""
+    """The sums of every process and namespace, and which processes' changed since `close_picture`."""
 
     def __init__(self) -> None:
-        self._processes: dict[ProcessKey, SocketSums] = {}
-        self._namespaces: dict[int, SocketSums] = {}
-        self.touched_processes: set[ProcessKey] = set()
-        self.touched_namespaces: set[int] = set()
+        self.touched: set[Key] = set()
         self.ownable = 0
+        """Sockets that a process may hold."""
         self.unowned = 0
+        """Of these, the ones nobody is known to hold."""
+        self._processes: dict[Key, SocketSums] = {}
+        self._namespaces: dict[int, SocketSums] = {}
 
-    def of_process(self, key: ProcessKey) -> SocketSums:
+    def of_process(self, key: Key) -> SocketSums:
         """Sums over the sockets a process holds first."""
         return self._processes.get(key, _NOTHING)
 
     def of_namespace(self, netns: int) -> SocketSums:
-        """Sums over the sockets that live in a namespace."""
+        """Sums over the sockets that live in a namespace; its bytes are those of its last census, not kept up."""
         return self._namespaces.get(netns, _NOTHING)
 
     def replace(self, old: Connection | None, new: Connection | None) -> None:
-        """A socket's row changed; None before it came or after it went."""
+        """A socket's row changed; None before it came, or after it went."""
+        if old is not None and new is not None and _only_moved(old, new):
+            if new.owners.holders:
+                key = new.owners.holders[0][:2]
+                sums = self._processes[key]
+                sums.count(old.stats, -1)
+                sums.count(new.stats, 1)
+                self.touched.add(key)
+            return
         if old is not None:
             self._change(old, -1)
         if new is not None:
             self._change(new, 1)
 
+    def close_picture(self) -> None:
+        """Nothing is touched any more."""
+        self.touched = set()
+
     def _change(self, row: Connection, sign: int) -> None:
-        _of(self._namespaces, row.socket.netns).change(row, sign)
-        self.touched_namespaces.add(row.socket.netns)
-        holders = row.owners.holders
+        netns, holders = row.socket.netns, row.owners.holders
+        inside = self._namespaces.setdefault(netns, SocketSums())
+        inside.change(row, sign)
+        if not inside.sockets:
+            del self._namespaces[netns]
         if holders:
-            key = holders[0].process
-            _of(self._processes, key).change(row, sign)
-            self.touched_processes.add(key)
-        if row.socket.inode is not None:
+            key = holders[0][:2]
+            held = self._processes.setdefault(key, SocketSums())
+            held.change(row, sign)
+            if not held.sockets:
+                del self._processes[key]
+            self.touched.add(key)
+        if row.socket.ownable:
             self.ownable += sign
             self.unowned += sign * (not holders)
 
-    def close_picture(self) -> None:
-        """Drop the touched processes and namespaces that have no sockets any more; nothing is touched then."""
-        for key in self.touched_processes:
-            if key in self._processes and not self._processes[key].sockets:
-                del self._processes[key]
-        for netns in self.touched_namespaces:
-            if netns in self._namespaces and not self._namespaces[netns].sockets:
-                del self._namespaces[netns]
-        self.touched_processes, self.touched_namespaces = set(), set()
 
-
-_K = TypeVar("_K")
-
-
-def _of(sums: dict[_K, SocketSums], key: _K) -> SocketSums:
-    found = sums.get(key)
-    if found is None:
-        found = sums[key] = SocketSums()
-    return found
+def _only_moved(old: Connection, new: Connection) -> bool:
+    """Same socket, same holders, same state: only counters differ."""
+    return old.socket is new.socket and old.owners is new.owners and old.stats.state == new.stats.state

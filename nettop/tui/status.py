@@ -1,0 +1,228 @@
+"""The lines around the table: the machine, what nettop can see of it, where one is, what the keys do.
+
+Each function makes the pieces of one line for a width; parts that do not fit go in a fixed order, and figures keep
+their width, so that nothing moves from one picture to the next but the figures themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from nettop import format as text
+from nettop.fields import VIEWS
+from nettop.snapshot import HostRates, Snapshot
+from nettop.tui.keys import ACTIONS
+from nettop.tui.line import Pieces, between, cells, joined, piece
+from nettop.tui.panes import Levels, Pane
+from nettop.tui.theme import Look, Signs
+
+PANES = ("processes", "connections", "namespaces")
+"""The views that have a pane, in the order of their keys."""
+
+UNKNOWN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a line, and how soon it goes when there is no room: the highest first."""
+
+    expendable: int
+    pieces: Pieces
+
+
+def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look: Look, signs: Signs) -> Pieces:
+    """Who the machine is and how busy: name, rates, cpu, memory, retransmits, load, time since it started."""
+    host, rates = snapshot.host, snapshot.rates
+    if host is None:
+        return [piece(" reading the machine …" if signs.bars else " reading the machine ...", look.dim)]
+
+    def figure(label: str, value: str, style: Style) -> Pieces:
+        return [piece(f"{label} ", look.dim), piece(value, style)]
+
+    def parts(bars: int) -> list[_Part]:
+        def past(values: Sequence[float | None], top: float | None = None) -> Pieces:
+            return [piece(f" {sparkline(values, bars, signs.bars, top)}", look.dim)] if bars else []
+
+        name = text.safe(host.hostname)
+        memory = f"{text.bytes_(host.mem_used)}/{text.bytes_(host.mem_total)}".replace(" ", "")
+        return [
+            _Part(0, [piece(text.fit(name, min(24, text.cell_width(name))), look.strong)]),
+            _Part(6, figure("up", text.duration(max(0.0, snapshot.time - host.boot_time)), look.text)),
+            _Part(5, figure("load", f"{host.load1:.2f} {host.load5:.2f} {host.load15:.2f}", look.text)),
+            _Part(2, figure("cpu", _percent(rates.cpu), look.text) + past([r.cpu for r in history], 100.0)),
+            _Part(4, figure("mem", memory, look.text)),
+            _Part(1, figure(signs.rx, _rate(rates.rx_rate), look.rx) + past([r.rx_rate for r in history])),
+            _Part(1, figure(signs.tx, _rate(rates.tx_rate), look.tx) + past([r.tx_rate for r in history])),
+            _Part(3, figure("retr", _percent(rates.retrans_percent), _retrans_style(rates, look))),
+        ]
+
+    gap = 3
+    for bars, gap in ((8, 3), (5, 3), (5, 2), (0, 3), (0, 2)):
+        line = parts(bars if signs.bars else 0)
+        if bars:
+            line = _without_most_expendable(line, width, gap)
+        if _width(line, gap) <= width:
+            break
+    return _fitted(line, width, " " * gap, look.text)
+
+
+def coverage_line(
+    snapshot: Snapshot, own_cpu: float | None, notice: str | None, width: int, look: Look, signs: Signs
+) -> Pieces:
+    """What nettop knows of what happens here; while its collector is gone, that instead."""
+    if notice:
+        return [piece(f" {signs.warning} {text.safe(notice)}", look.warning)]
+    coverage = snapshot.coverage
+    parts: list[_Part] = []
+    if coverage.bytes_owned is None:
+        parts.append(_Part(1, [piece("owners", look.dim), piece("     -", look.dim), piece(" of bytes", look.dim)]))
+    else:
+        style = look.good if coverage.bytes_owned > 0.95 else look.warning
+        share = f"{100 * coverage.bytes_owned:.1f}"[:4].rstrip(".")
+        parts.append(_Part(1, [piece("owners ", look.dim), piece(f"{share:>4}%", style), piece(" of bytes", look.dim)]))
+    parts.append(_Part(3, [piece(f"{coverage.unowned:,}", look.text), piece(" sockets without one", look.dim)]))
+    unread = coverage.namespaces - coverage.namespaces_read
+    sign = f"{signs.warning} " if unread else ""
+    parts.append(
+        _Part(
+            2,
+            [
+                piece(f"{sign}{coverage.namespaces_read}/{coverage.namespaces}", look.warning if unread else look.text),
+                piece(" namespaces", look.dim),
+            ],
+        )
+    )
+    lost = coverage.events_lost
+    parts.append(
+        _Part(
+            2,
+            [
+                piece(f"{signs.warning} " if lost else "", look.warning),
+                piece("events lost ", look.dim),
+                piece(f"{lost:,}", look.warning if lost else look.text),
+            ],
+        )
+    )
+    if own_cpu is not None:
+        parts.append(_Part(4, [piece("nettop ", look.dim), piece(_percent(own_cpu), look.text)]))
+    if snapshot.health:
+        first, *others = snapshot.health
+        more = f" (and {len(others)} more)" if others else ""
+        parts.append(
+            _Part(0, [piece(f"{signs.warning} {first.status}: {text.safe(first.reason)}{more}", look.warning)])
+        )
+    return _fitted(parts, width, f" {signs.separator} ", look.dim)
+
+
+def tabs_line(snapshot: Snapshot, levels: Levels, frozen: bool, width: int, look: Look, signs: Signs) -> Pieces:
+    """The panes with their keys and counts, and the way from the machine to where one is."""
+    groups: Pieces = []
+    trail = levels.trail
+    for number, name in enumerate(PANES, 1):
+        count = "" if trail or width < 70 else f" {len(getattr(snapshot, name)):,}"
+        if name == levels.level.active:
+            groups.append(piece(f" {number} {VIEWS[name].title}{count} ", look.active))
+        else:
+            groups += [
+                piece(f" {number} ", look.key),
+                piece(VIEWS[name].title, look.band),
+                piece(f"{count} ", look.band_dim),
+            ]
+    right: Pieces = []
+    if frozen:
+        right.append(piece(" FROZEN ", look.active))
+    if trail:
+        crumb = f" {signs.crumb} "
+        room = max(10, width - cells(groups) - cells(right) - 2)
+        whole = crumb.join(["host", *(text.safe(title) for title in trail), levels.level.active])
+        if text.cell_width(whole) > room:
+            whole = f"{signs.ellipsis}{crumb}{text.safe(trail[-1])}{crumb}{levels.level.active}"
+        right.append(piece(f" {text.fit(whole, min(room, text.cell_width(whole)))} ", look.band_strong))
+    return between(groups, right, width, look.band)
+
+
+def title_line(pane: Pane, width: int, look: Look, signs: Signs) -> Pieces:
+    """The filter of the pane, how many rows pass it, what they are sorted by and whether they stay where they are."""
+    order = pane.order
+    left: Pieces
+    if pane.filter_text:
+        left = [piece(" filter ", look.dim), piece(text.safe(pane.filter_text), look.strong)]
+    else:
+        left = [piece(" no filter", look.dim)]
+    if pane.pending:
+        left.append(piece(signs.ellipsis, look.dim))
+    shown, all_rows = len(pane.ids), len(pane.rows)
+    count = f"{shown:,} of {all_rows:,}" if shown != all_rows else f"{shown:,}"
+    place = f"{pane.line + 1 if pane.ids else 0:,}/{count}"
+    arrow = signs.down if order.descending else signs.up
+    right = [piece(place, look.text), piece(f"   sort {arrow} ", look.dim)]
+    right.append(piece(order.field.title, look.text))
+    if pane.held:
+        right.append(piece("  = held", look.strong))
+    right.append(piece(" ", look.text))
+    return between(left, right, width, look.text)
+
+
+def footer_line(message: str | None, width: int, look: Look) -> Pieces:
+    """The keys one needs most; for a moment, what the last key could not do."""
+    if message:
+        return between([piece(f" {message}", look.band_strong)], [], width, look.band)
+    groups: list[Pieces] = []
+    used = 1
+    for action in ACTIONS:
+        if not action.footer:
+            continue
+        group = [piece(action.shown.split()[0], look.key), piece(f" {action.footer}", look.band)]
+        used += cells(group) + 2
+        if used > width:
+            break
+        groups.append(group)
+    return between([piece(" ", look.band), *joined(groups, piece("  ", look.band))], [], width, look.band)
+
+
+def sparkline(values: Sequence[float | None], width: int, bars: str, top: float | None = None) -> str:
+    """The last values as bars of one cell, the newest at the right; a full one is `top` or the highest of them.
+
+    Unknown values and those before the first are blank.
+    """
+    recent = values[-width:]
+    highest = top or max((value or 0.0 for value in recent), default=0.0) or 1.0
+    steps = len(bars) - 1
+    drawn = [" " if value is None else bars[min(steps, round(value / highest * steps))] for value in recent]
+    return "".join(drawn).rjust(width)
+
+
+def _fitted(parts: list[_Part], width: int, gap: str, style: Style) -> Pieces:
+    """The parts that fit into the width, after one blank."""
+    while len(parts) > 1 and _width(parts, len(gap)) > width:
+        parts.remove(max(parts, key=lambda part: part.expendable))
+    return [piece(" ", style), *joined([part.pieces for part in parts], piece(gap, style))]
+
+
+def _without_most_expendable(parts: list[_Part], width: int, gap: int) -> list[_Part]:
+    """All parts where they fit; bars are worth one of them."""
+    if _width(parts, gap) <= width:
+        return parts
+    first = max(parts, key=lambda part: part.expendable)
+    return [part for part in parts if part is not first]
+
+
+def _width(parts: list[_Part], gap: int) -> int:
+    return 2 + sum(cells(part.pieces) for part in parts) + gap * (len(parts) - 1)
+
+
+def _percent(value: float | None) -> str:
+    return text.fit(UNKNOWN if value is None else f"{text.percent(value)}%", 5)
+
+
+def _rate(value: float | None) -> str:
+    return text.fit(
+        UNKNOWN if value is None else f"{text.rate(value)}{'' if text.rate(value)[-1].isalpha() else ' '}B/s", 9
+    )
+
+
+def _retrans_style(rates: HostRates, look: Look) -> Style:
+    return look.warning if (rates.retrans_percent or 0.0) >= 1.0 else look.text
