@@ -129,7 +129,7 @@ class Snapshot:
     events: Sequence[Event]
     """The last ones, oldest first; bounded."""
     events_total: int
-    """All that ever arrived or were skipped, so that a reader sees how many of `events` are new to it."""
+    """All that ever arrived, so that a reader sees how many of `events` are new to it."""
     host: Host | None
     rates: HostRates
     health: Sequence[Health]

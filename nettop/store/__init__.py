@@ -66,7 +66,7 @@ class Store:
         if delta.key:
             self._forget()
         self._events.extend(delta.events)
-        self._events_total += len(delta.events) + delta.events_skipped
+        self._events_total += len(delta.events)
         elapsed = None if self._clock is None else delta.clock - self._clock
         renamed = self._namespaces.take(delta.changes)
         pids = self._processes.take(delta.changes)

@@ -74,7 +74,9 @@ class BusySource:
         awake = rng.sample(sorted(processes), min(len(processes) // 20, self._busy))
         for row_id in awake:
             row = processes[row_id]
-            processes[row_id] = row._replace(cpu=rng.random() * 20, rx_rate=rng.random() * 1e6, tx_rate=rng.random() * 1e5)
+            processes[row_id] = row._replace(
+                cpu=rng.random() * 20, rx_rate=rng.random() * 1e6, tx_rate=rng.random() * 1e5
+            )
         rates = HostRates(rng.random() * 30, rng.random() * 2e7, rng.random() * 4e6, rng.random() * 0.5, 3.0, 0.9)
         self._host_history = [*self._host_history[-60:], rates]
         return Snapshot(
