@@ -10,7 +10,6 @@ in another pid or user namespace the request is ignored without a word, so a mis
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import select
@@ -21,6 +20,8 @@ import threading
 import time
 from functools import lru_cache
 from typing import List, NamedTuple, Optional, Tuple
+
+from nettop.kernel.recvmmsg import Batch
 
 NETLINK_CONNECTOR = 11
 CN_IDX_PROC = 1
@@ -173,57 +174,6 @@ def parse_ack(data: bytes, token: int) -> Optional[int]:
     return None
 
 
-class _Iovec(ctypes.Structure):
-    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
-
-
-class _Msghdr(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_void_p),
-        ("namelen", ctypes.c_uint),
-        ("iov", ctypes.POINTER(_Iovec)),
-        ("iovlen", ctypes.c_size_t),
-        ("control", ctypes.c_void_p),
-        ("controllen", ctypes.c_size_t),
-        ("flags", ctypes.c_int),
-    ]
-
-
-class _Mmsghdr(ctypes.Structure):
-    _fields_ = [("hdr", _Msghdr), ("len", ctypes.c_uint)]
-
-
-class _Batch:
-    """recvmmsg(2): many datagrams for one system call.
-
-    Called through `PyDLL`, which keeps the interpreter lock: the call never blocks, and giving the lock up for each
-    datagram, as `socket.recv` does, would cost up to 5 ms an event while another thread computes.
-    """
-
-    SLOT = 128
-    COUNT = 512
-
-    def __init__(self) -> None:
-        self._recvmmsg = ctypes.PyDLL(None, use_errno=True).recvmmsg
-        self._buffer = bytearray(self.SLOT * self.COUNT)
-        base = ctypes.addressof((ctypes.c_char * len(self._buffer)).from_buffer(self._buffer))
-        self._iovecs = (_Iovec * self.COUNT)(*(_Iovec(base + i * self.SLOT, self.SLOT) for i in range(self.COUNT)))
-        self._headers = (_Mmsghdr * self.COUNT)()
-        for header, iovec in zip(self._headers, self._iovecs):
-            header.hdr.iov = ctypes.pointer(iovec)
-            header.hdr.iovlen = 1
-
-    def receive(self, fd: int) -> Tuple[bytes, bool]:
-        """What is queued, laid end to end, and whether there may be more. Raises OSError (EAGAIN: nothing queued)."""
-        count = self._recvmmsg(fd, self._headers, self.COUNT, socket.MSG_DONTWAIT, None)
-        if count < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        slot, buffer, headers = self.SLOT, self._buffer, self._headers
-        data = b"".join([buffer[i * slot : i * slot + headers[i].len] for i in range(count)])
-        return data, count == self.COUNT
-
-
 HOST_REMEDY = "run nettop on the host, or its container with --net=host --pid=host --userns=host"
 
 
@@ -323,7 +273,7 @@ class ProcEventListener:
     def _run(self) -> None:
         assert self._socket is not None
         fd = self._socket.fileno()
-        batch = _Batch()
+        batch = Batch()
         quiet = select.poll()
         quiet.register(self._wake[0], select.POLLIN)
         either = select.poll()
@@ -345,7 +295,7 @@ class ProcEventListener:
             if quiet.poll(PACE_MILLISECONDS):
                 return
 
-    def _receive_queued(self, batch: _Batch, fd: int) -> None:
+    def _receive_queued(self, batch: Batch, fd: int) -> None:
         more = True
         while more:
             try:
