@@ -220,11 +220,13 @@ def test_a_full_buffer_is_counted_once_taken_and_listening_goes_on(forker: Path,
         while not listener.overruns and time.monotonic() < deadline:
             time.sleep(0.01)
         assert listener.take_overruns() > 0
-        time.sleep(0.05)  # let the thread find the queue empty
-        listener.take_overruns()
-        pid, _ = child(lambda: os._exit(0))
-        assert [event.kind for event in events_until_exit(listener, {pid})] == ["fork", "exit"]
-        assert listener.take_overruns() == 0
+        # so small a queue loses events of the rest of the machine too: the next child, or one after it, is heard
+        heard: list[str] = []
+        while heard != ["fork", "exit"] and time.monotonic() < deadline:
+            pid, _ = child(lambda: os._exit(0))
+            time.sleep(0.02)
+            heard = [event.kind for event in listener.drain() if event.pid == pid]
+        assert heard == ["fork", "exit"]
 
 
 def test_a_caller_that_never_drains_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
