@@ -33,8 +33,8 @@ class Connection(NamedTuple):
     owners: Owners
     process: Process | None
     """The first holder; its traffic is counted as this process's."""
-    holders: tuple[Process | None, ...]
-    """Parallel to owners.holders; None where a holder is not (or no longer) listed."""
+    others: tuple[Process | None, ...]
+    """The further holders, nearly always none."""
     namespace: Namespace | None
     rx_rate: float | None
     """Bytes a second since the picture before; None until a second sample, or where bytes are unknown."""
@@ -43,6 +43,11 @@ class Connection(NamedTuple):
     """Segments sent again, a second."""
     limit: str | None
     """What keeps it from going faster: app, sndbuf, receiver, network, reader, backlog."""
+
+    @property
+    def holders(self) -> tuple[Process | None, ...]:
+        """Parallel to owners.holders; None where a holder is not (or no longer) listed."""
+        return (self.process, *self.others) if self.owners.holders else ()
 
 
 class ProcessRow(NamedTuple):

@@ -172,8 +172,10 @@ def _owners(column: List[List[Any]]) -> List[Tuple[Owner, ...]]:
     numbers = list(itertools.chain.from_iterable(owners))
     if numbers and not (set(map(type, numbers)) <= {int} and 0 <= min(numbers) <= max(numbers) <= _HIGHEST):
         raise WireError("an owner is three numbers: pid, start time, fd")
-    make = functools.partial(tuple.__new__, Owner)
-    return [tuple(map(make, owners)) for owners in column]
+    # one object for each number: the 20 sockets of a process share its pid and start time
+    once = {number: number for number in numbers}.__getitem__
+    owners_of = iter(map(functools.partial(tuple.__new__, Owner), zip(*[map(once, numbers)] * 3)))
+    return [tuple(itertools.islice(owners_of, len(owners))) for owners in column]
 
 
 def _texts(column: List[List[Any]]) -> List[Tuple[str, ...]]:

@@ -22,7 +22,7 @@ class Connections:
     def __init__(
         self,
         ledger: Ledger,
-        process_of: Callable[[Owner], Process | None],
+        process_of: Callable[[Owner | None], Process | None],
         namespace_of: Callable[[int], Namespace | None],
     ) -> None:
         self.rows: dict[int, Connection] = {}
@@ -94,14 +94,14 @@ class Connections:
             self._before.setdefault(row_id, old.stats)
         before = self._before.get(row_id, stats if old is not None else None)
         rx_rate, tx_rate, retrans_rate = self._rates(row_id, socket, stats, before, elapsed)
-        holders = tuple(map(self._process_of, owners.holders))
+        process, *others = map(self._process_of, owners.holders or (None,))
         return Connection(
             row_id,
             socket,
             stats,
             owners,
-            holders[0] if holders else None,
-            holders,
+            process,
+            tuple(others),
             self._namespace_of(socket.netns),
             rx_rate,
             tx_rate,

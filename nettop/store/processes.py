@@ -30,8 +30,10 @@ class Processes:
         self._touched: set[int] = set()
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
 
-    def of(self, owner: Owner) -> Process | None:
+    def of(self, owner: Owner | None) -> Process | None:
         """The process an owner names, None where it is not, or no longer, listed."""
+        if owner is None:
+            return None
         process = self._processes.get(self._ids.get(owner.pid, -1))
         return process if process is not None and process.start_time == owner.start_time else None
 

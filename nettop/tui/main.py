@@ -326,15 +326,13 @@ class _OwnCpu:
 
     def __init__(self) -> None:
         self.percent: float | None = None
-        self._used = time.process_time()
-        self._at = time.monotonic()
+        """Percent of one processor since the picture before; None until a second one."""
+        self._before: tuple[float, float] | None = None
 
     def tick(self, snapshot: Snapshot) -> None:
         """Once a picture."""
         used, at = time.process_time(), time.monotonic()
-        if at - self._at < 0.2:
-            return
-        screen = 100 * (used - self._used) / (at - self._at)
         collector = snapshot.rates.collector_cpu
-        self.percent = None if collector is None else screen + collector
-        self._used, self._at = used, at
+        if self._before and collector is not None and at > self._before[1]:
+            self.percent = collector + 100 * (used - self._before[0]) / (at - self._before[1])
+        self._before = used, at

@@ -6,6 +6,7 @@ their width, so that nothing moves from one picture to the next but the figures 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def coverage_line(
         parts.append(_Part(1, [piece("owners", look.dim), piece("     -", look.dim), piece(" of bytes", look.dim)]))
     else:
         style = look.good if coverage.bytes_owned > 0.95 else look.warning
-        share = f"{100 * coverage.bytes_owned:.1f}"[:4].rstrip(".")
+        share = text.percent(math.floor(1000 * coverage.bytes_owned) / 10)  # all of them are 100, nearly all are not
         parts.append(_Part(1, [piece("owners ", look.dim), piece(f"{share:>4}%", style), piece(" of bytes", look.dim)]))
     parts.append(_Part(3, [piece(f"{coverage.unowned:,}", look.text), piece(" sockets without one", look.dim)]))
     unread = coverage.namespaces - coverage.namespaces_read
