@@ -1,0 +1,156 @@
+"""The sections of the benchmark: each measures on a standing lab and yields figures, a peer's before nettop's.
+
+What cannot be measured is a figure too, with its reason as note.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from subprocess import Popen
+from typing import NamedTuple
+
+from tests.bench import peers
+from tests.bench.lab import Lab
+from tests.bench.measure import DidNotStartError, Program, first_frame, key_latencies, running, wait_ready
+from tests.bench.storm import count_events, missed, run_storm
+
+
+class Figure(NamedTuple):
+    """One measured value."""
+
+    name: str
+    """Program and what was measured: what a budget refers to."""
+    value: float | None
+    unit: str
+    note: str = ""
+    """Why there is no value, or what to know about it."""
+
+
+def listing(lab: Lab) -> Iterator[Figure]:
+    """Once every connection with its owners."""
+    for program, measure in (
+        ("ss", peers.list_with_ss),
+        ("psutil", peers.list_with_psutil),
+        ("nettop", lambda _: peers.list_with_nettop(rates=False)),
+        ("nettop with rates", lambda _: peers.list_with_nettop(rates=True)),
+    ):
+        why = peers.nettop_missing() if program.startswith("nettop") else peers.missing("ss")
+        taken = None if why else measure(lab)
+        if taken is None or taken.error:
+            yield Figure(f"{program} listing", None, "s", why or (taken.error or "" if taken else ""))
+        else:
+            yield Figure(f"{program} listing", taken.wall, "s", f"{taken.cpu:.2f} s of processor time")
+
+
+def run(_lab: Lab) -> Iterator[Figure]:
+    """The screen, refreshed every second, untouched."""
+    for program in (*peers.SCREENS, peers.NETTOP_SCREEN):
+        names = [f"{program.name} {what}" for what in ("cpu", "memory", "bytes a second")]
+        units = ("%", "MB", "KB")
+        try:
+            _require(program)
+            with program.begin() as terminal:
+                wait_ready(program, terminal)
+                cost = running(program, terminal)
+        except DidNotStartError as error:
+            yield from (Figure(name, None, unit, str(error)) for name, unit in zip(names, units, strict=True))
+            continue
+        yield Figure(names[0], cost.cpu, units[0])
+        yield Figure(names[1], cost.pss / 1e6, units[1])
+        yield Figure(names[2], cost.written / 1e3, units[2], f"{cost.worst / 1e3:.1f} in the worst second")
+
+
+def frame(_lab: Lab) -> Iterator[Figure]:
+    """From the start of a program to its first complete frame."""
+    for program in (*peers.SCREENS, peers.NETTOP_SCREEN):
+        try:
+            _require(program)
+            yield Figure(f"{program.name} first frame", first_frame(program), "s")
+        except DidNotStartError as error:
+            yield Figure(f"{program.name} first frame", None, "s", str(error))
+
+
+def keys(_lab: Lab) -> Iterator[Figure]:
+    """From a cursor key to the row it moves to."""
+    for program in (peers.SCREENS[0], peers.NETTOP_SCREEN):
+        try:
+            _require(program)
+            with program.begin() as terminal:
+                wait_ready(program, terminal)
+                terminal.pump(3.0)
+                taken = key_latencies(terminal)
+        except DidNotStartError as error:
+            yield Figure(f"{program.name} key p99", None, "ms", str(error))
+            continue
+        note = f"p50 {taken.p50 * 1e3:.1f}, worst {taken.worst * 1e3:.1f}"
+        if taken.unanswered:
+            note += f"; {taken.unanswered} keys without an answer"
+        yield Figure(f"{program.name} key p99", taken.p99 * 1e3, "ms", note)
+
+
+def written(lab: Lab) -> Iterator[Figure]:
+    """Bytes to the terminal a tick, while nothing on the screen moves and while all of it does."""
+    program = peers.NETTOP_SCREEN
+    for lively, name in ((False, "nettop bytes a still tick"), (True, "nettop bytes a lively tick")):
+        try:
+            _require(program)
+            lab.traffic(lively)
+            with program.begin() as terminal:
+                wait_ready(program, terminal)
+                cost = running(program, terminal, window=10.0)
+        except DidNotStartError as error:
+            yield Figure(name, None, "KB", str(error))
+        else:
+            yield Figure(name, cost.written / 1e3, "KB", f"{cost.worst / 1e3:.1f} in the worst second")
+        finally:
+            lab.traffic(lively=True)
+
+
+def storm(_lab: Lab) -> Iterator[Figure]:
+    """20,000 forks in two seconds while the screen runs: how many were not counted."""
+    program = peers.NETTOP_SCREEN
+    names = ("nettop forks missed", "nettop exits missed")
+    try:
+        _require(program)
+        with program.begin() as terminal, tempfile.TemporaryFile("w+") as events:
+            wait_ready(program, terminal)
+            with Popen([peers.NETTOP, "events", "--json", "-n", "0", "-d", "1"], stdout=events) as listener:
+                try:
+                    terminal.pump(3.0)  # let the listener subscribe
+                    made = run_storm(lambda: terminal.pump(0.1))
+                    told = Path(f"/proc/self/fd/{events.fileno()}")
+                    left = missed(made, lambda pids: count_events(_lines(told), pids))
+                finally:
+                    listener.terminate()
+    except DidNotStartError as error:
+        yield from (Figure(name, None, "", str(error)) for name in names)
+        return
+    note = f"of {made.forks:,} in {made.seconds:.2f} s"
+    yield Figure(names[0], left.forks, "", note)
+    yield Figure(names[1], left.exits, "", note)
+
+
+SECTIONS: Mapping[str, Callable[[Lab], Iterator[Figure]]] = {
+    "listing": listing,
+    "running": run,
+    "frame": frame,
+    "keys": keys,
+    "bytes": written,
+    "storm": storm,
+}
+
+
+def _require(program: Program) -> None:
+    """DidNotStartError with the reason when a program is not installed."""
+    if why := peers.nettop_missing() if program is peers.NETTOP_SCREEN else peers.missing(program.argv[0]):
+        raise DidNotStartError(why)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Complete lines of a file that is still written to."""
+    with path.open() as file:
+        for line in file:
+            if line.endswith("\n"):
+                yield line

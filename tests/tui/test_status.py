@@ -1,0 +1,110 @@
+"""The lines that are always in sight tell how the machine is and what nettop cannot see of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from nettop.model import Health
+from nettop.snapshot import EMPTY, Coverage, HostRates
+from nettop.tui import status
+from nettop.tui.line import Pieces, cells
+from nettop.tui.theme import COLOR, UNICODE
+from tests.support import rows
+from tests.support.screen import opened, past
+
+
+def text(pieces: Pieces) -> str:
+    return "".join(segment.text for segment in pieces)
+
+
+def host_line(width: int = 140) -> str:
+    return text(status.host_line(rows.snapshot(), past(), width, COLOR, UNICODE))
+
+
+def coverage_line(notice: str | None = None, width: int = 160, **changes: object) -> str:
+    picture = dataclasses.replace(rows.snapshot(), **changes)  # type: ignore[arg-type]
+    return text(status.coverage_line(picture, 0.9, notice, width, COLOR, UNICODE))
+
+
+class TestHostLine:
+    def test_it_names_the_machine_and_its_figures(self) -> None:
+        line = host_line()
+        for part in (
+            "web-01",
+            "load 0.42 0.35 0.30",
+            "cpu 12.0%",
+            "mem 3.0G/16.0G",
+            "↓ 11.8 MB/s",
+            "retr 0.1%",
+            "up 30m",
+        ):
+            assert part in line
+
+    @pytest.mark.parametrize("width", range(60, 200))
+    def test_it_never_is_wider_than_the_terminal(self, width: int) -> None:
+        assert cells(status.host_line(rows.snapshot(), past(), width, COLOR, UNICODE)) <= width
+
+    def test_what_matters_most_stays_on_a_narrow_screen(self) -> None:
+        assert "web-01" in host_line(60)
+        assert "↓ 11.8 MB/s" in host_line(60)
+
+    def test_unknown_rates_are_a_dash(self) -> None:
+        unknown = dataclasses.replace(rows.snapshot(), rates=HostRates(None, None, None, None, None, None))
+        assert "cpu - " in text(status.host_line(unknown, [], 140, COLOR, UNICODE))
+
+    def test_before_the_first_picture_it_says_what_it_waits_for(self) -> None:
+        assert "reading the machine" in text(status.host_line(EMPTY, [], 80, COLOR, UNICODE))
+
+    def test_a_sparkline_is_as_high_as_its_values(self) -> None:
+        assert status.sparkline([0.0, 50.0, 100.0], 4, UNICODE.bars, 100.0) == " ▁▅█"
+        assert status.sparkline([1.0, None, 2.0], 3, UNICODE.bars) == "▅ █"
+        assert status.sparkline([0.0, 0.0], 2, UNICODE.bars) == "▁▁"
+
+
+class TestCoverageLine:
+    def test_it_tells_how_much_is_explained(self) -> None:
+        line = coverage_line()
+        for part in ("99.8% of bytes", "3 sockets without one", "7/7 namespaces", "events lost 0", "nettop 0.9%"):
+            assert part in line
+
+    def test_what_is_degraded_is_said_in_words_with_the_count_of_the_rest(self) -> None:
+        health = [Health("cn_proc", "degraded", "no process events here: polling", None, 1)] * 3
+        assert "▲ degraded: no process events here: polling (and 2 more)" in coverage_line(health=health)
+
+    def test_a_sign_stands_beside_what_was_lost_or_unread(self) -> None:
+        line = coverage_line(coverage=Coverage(0.5, 10, 5, 7, 5, 12))
+        assert "▲ 5/7 namespaces" in line
+        assert "▲ events lost 12" in line
+
+    def test_all_of_the_bytes_is_one_hundred_percent(self) -> None:
+        assert "100% of bytes" in coverage_line(coverage=Coverage(1.0, 10, 0, 7, 7, 0))
+        assert "99.9% of bytes" in coverage_line(coverage=Coverage(0.9999, 10, 0, 7, 7, 0))
+
+    async def test_a_notice_takes_its_place_until_it_is_over(self) -> None:
+        async with opened() as seen:
+            await seen.show("collector died: starting it again")
+            assert "▲ collector died: starting it again" in seen.lines()[1]
+            await seen.show(None)
+            assert "owners" in seen.lines()[1]
+
+
+class TestFooter:
+    @pytest.mark.parametrize("width", [60, 80, 120])
+    def test_it_fits(self, width: int) -> None:
+        assert cells(status.footer_line(None, width, COLOR)) == width
+
+    def test_the_way_out_is_always_there(self) -> None:
+        assert "q quit" in text(status.footer_line(None, 60, COLOR))
+
+
+class TestSource:
+    async def test_the_interval_is_passed_on(self) -> None:
+        async with opened() as seen:
+            assert seen.source.interval == 1.0
+
+    @pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_TTY"])
+    async def test_ssh_is_recognised(self, variable: str) -> None:
+        async with opened(environ={variable: "x"}) as seen:
+            assert seen.app.remote
