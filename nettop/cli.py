@@ -173,7 +173,8 @@ def _view(options: argparse.Namespace) -> int:
             header = not options.no_header and not (listing and view.name == "events")
             batch.table(view, rows, columns or view.columns, snapshot.time, header, sys.stdout.write)
         sys.stdout.flush()
-        gc.collect()
+        gc.freeze()  # what the first listing made stays; from here on garbage is looked for among the young
+        gc.enable()
     return DONE
 
 

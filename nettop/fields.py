@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from nettop.model import Event
+from nettop.model import Event, Socket, SocketStats
 from nettop.snapshot import Connection, NamespaceRow, Snapshot
 
 Value = str | int | float | bool | tuple[Any, ...] | None
@@ -52,6 +52,9 @@ class Field:
     help: str
     get: Callable[[Any, float], Value]
     """(row, seconds since the epoch of its picture) → raw value."""
+    member: tuple[str, int] | None = None
+    """Where the value stands in the row as it is: (attribute that holds a tuple, place in it). Whoever wants a whole
+    column takes it from there at once, ten times faster than row by row."""
     flexible: bool = False
     """May be wider than `width` when there is room."""
 
@@ -115,6 +118,19 @@ def _elapsed(since: float | None, now: float) -> float | None:
 # --- connections -----------------------------------------------------------------------------------------------------
 
 
+_Member = tuple[Callable[[Connection, float], Value], tuple[str, int]]
+
+
+def _end(name: str) -> _Member:
+    place = Socket._fields.index(name)
+    return lambda c, _: c.socket[place], ("socket", place)
+
+
+def _stat(name: str) -> _Member:
+    place = SocketStats._fields.index(name)
+    return lambda c, _: c.stats[place], ("stats", place)
+
+
 def _owners(row: Connection) -> tuple[dict[str, Value], ...]:
     return tuple(
         {"pid": owner.pid, "comm": process.comm if process else None, "fd": owner.fd}
@@ -127,61 +143,61 @@ CONNECTIONS = _view(
     "connections",
     "Connections",
     (
-        Field("proto", "PROTO", Kind.TEXT, 7, "protocol: tcp udp udplite raw icmp mptcp sctp unix packet netlink vsock", lambda c, _: c.socket.proto),
-        Field("family", "FAMILY", Kind.TEXT, 7, "address family: inet inet6 unix packet netlink vsock", lambda c, _: c.socket.family),
-        Field("kind", "KIND", Kind.TEXT, 9, "socket type: stream dgram seqpacket raw", lambda c, _: c.socket.kind),
-        Field("state", "STATE", Kind.TEXT, 10, "state, in the words of ss", lambda c, _: c.stats.state),
-        Field("local", "LOCAL", Kind.ADDRESS, 15, "this end: address, or path of a unix socket", lambda c, _: c.socket.local, flexible=True),
-        Field("lport", "LPORT", Kind.PORT, 5, "this end: port", lambda c, _: c.socket.lport),
-        Field("remote", "REMOTE", Kind.ADDRESS, 15, "the other end: address", lambda c, _: c.socket.remote, flexible=True),
-        Field("rport", "RPORT", Kind.PORT, 5, "the other end: port", lambda c, _: c.socket.rport),
-        Field("netns", "NETNS", Kind.NUMBER, 10, "inode number of the network namespace", lambda c, _: c.socket.netns),
+        Field("proto", "PROTO", Kind.TEXT, 7, "protocol: tcp udp udplite raw icmp mptcp sctp unix packet netlink vsock", *_end("proto")),
+        Field("family", "FAMILY", Kind.TEXT, 7, "address family: inet inet6 unix packet netlink vsock", *_end("family")),
+        Field("kind", "KIND", Kind.TEXT, 9, "socket type: stream dgram seqpacket raw", *_end("kind")),
+        Field("state", "STATE", Kind.TEXT, 10, "state, in the words of ss", *_stat("state")),
+        Field("local", "LOCAL", Kind.ADDRESS, 15, "this end: address, or path of a unix socket", *_end("local"), flexible=True),
+        Field("lport", "LPORT", Kind.PORT, 5, "this end: port", *_end("lport")),
+        Field("remote", "REMOTE", Kind.ADDRESS, 15, "the other end: address", *_end("remote"), flexible=True),
+        Field("rport", "RPORT", Kind.PORT, 5, "the other end: port", *_end("rport")),
+        Field("netns", "NETNS", Kind.NUMBER, 10, "inode number of the network namespace", *_end("netns")),
         Field("netns_name", "NS", Kind.TEXT, 8, "name of the network namespace", lambda c, _: c.namespace.name if c.namespace else None),
         Field("pid", "PID", Kind.NUMBER, 7, "process that holds it (the oldest, where several do)", lambda c, _: c.owners.holders[0].pid if c.owners.holders else None),
         Field("comm", "COMMAND", Kind.TEXT, 15, "name of that process", lambda c, _: c.process.comm if c.process else None, flexible=True),
         Field("fd", "FD", Kind.NUMBER, 5, "its file descriptor in that process", lambda c, _: c.owners.holders[0].fd if c.owners.holders else None),
         Field("owners", "OWNERS", Kind.LIST, 24, "every process that holds it: pid, comm, fd", lambda c, _: _owners(c), flexible=True),
         Field("owner_by", "BY", Kind.TEXT, 8, "how the owner is known: exact (its fd was seen) or none", lambda c, _: c.owners.by),
-        Field("uid", "UID", Kind.NUMBER, 6, "user id the socket belongs to", lambda c, _: c.socket.uid),
-        Field("user", "USER", Kind.TEXT, 10, "user the socket belongs to", lambda c, _: c.socket.user),
+        Field("uid", "UID", Kind.NUMBER, 6, "user id the socket belongs to", *_end("uid")),
+        Field("user", "USER", Kind.TEXT, 10, "user the socket belongs to", *_end("user")),
         Field("container", "CONTAINER", Kind.TEXT, 14, "container of the process", lambda c, _: c.process.container if c.process else None, flexible=True),
         Field("unit", "UNIT", Kind.TEXT, 18, "systemd unit of the process", lambda c, _: c.process.unit if c.process else None, flexible=True),
-        Field("inode", "INODE", Kind.NUMBER, 9, "inode number of the socket", lambda c, _: c.socket.inode),
-        Field("cookie", "COOKIE", Kind.NUMBER, 9, "the kernel's own id of the socket", lambda c, _: c.socket.cookie),
-        Field("recvq", "RECVQ", Kind.BYTES, 6, "bytes the program has not read; listener: connections waiting to be accepted", lambda c, _: c.stats.recvq),
-        Field("sendq", "SENDQ", Kind.BYTES, 6, "bytes the other end has not acknowledged; listener: limit of the accept queue", lambda c, _: c.stats.sendq),
-        Field("rx_bytes", "RX", Kind.BYTES, 7, "payload received (tcp: the FIN counts as one byte)", lambda c, _: c.stats.rx_bytes),
-        Field("tx_bytes", "TX", Kind.BYTES, 7, "payload acknowledged by the other end (tcp: SYN and FIN count as one byte each)", lambda c, _: c.stats.tx_bytes),
+        Field("inode", "INODE", Kind.NUMBER, 9, "inode number of the socket", *_end("inode")),
+        Field("cookie", "COOKIE", Kind.NUMBER, 9, "the kernel's own id of the socket", *_end("cookie")),
+        Field("recvq", "RECVQ", Kind.BYTES, 6, "bytes the program has not read; listener: connections waiting to be accepted", *_stat("recvq")),
+        Field("sendq", "SENDQ", Kind.BYTES, 6, "bytes the other end has not acknowledged; listener: limit of the accept queue", *_stat("sendq")),
+        Field("rx_bytes", "RX", Kind.BYTES, 7, "payload received (tcp: the FIN counts as one byte)", *_stat("rx_bytes")),
+        Field("tx_bytes", "TX", Kind.BYTES, 7, "payload acknowledged by the other end (tcp: SYN and FIN count as one byte each)", *_stat("tx_bytes")),
         Field("rx_rate", "RX/s", Kind.RATE, 7, "bytes received a second", lambda c, _: c.rx_rate),
         Field("tx_rate", "TX/s", Kind.RATE, 7, "bytes sent a second", lambda c, _: c.tx_rate),
         Field("rate", "RATE", Kind.RATE, 7, "bytes a second, both ways", lambda c, _: None if c.rx_rate is None else c.rx_rate + (c.tx_rate or 0.0)),
-        Field("rx_packets", "RXSEG", Kind.NUMBER, 7, "segments received", lambda c, _: c.stats.rx_packets),
-        Field("tx_packets", "TXSEG", Kind.NUMBER, 7, "segments sent", lambda c, _: c.stats.tx_packets),
+        Field("rx_packets", "RXSEG", Kind.NUMBER, 7, "segments received", *_stat("rx_packets")),
+        Field("tx_packets", "TXSEG", Kind.NUMBER, 7, "segments sent", *_stat("tx_packets")),
         Field("rtt", "RTT", Kind.MILLISECONDS, 7, "round-trip time, smoothed", lambda c, _: _milliseconds(c.stats.rtt)),
         Field("rttvar", "RTTVAR", Kind.MILLISECONDS, 7, "how much the round-trip time varies", lambda c, _: _milliseconds(c.stats.rttvar)),
         Field("min_rtt", "MINRTT", Kind.MILLISECONDS, 7, "smallest round-trip time seen", lambda c, _: _milliseconds(c.stats.min_rtt)),
         Field("rto", "RTO", Kind.MILLISECONDS, 7, "retransmission time-out", lambda c, _: _milliseconds(c.stats.rto)),
-        Field("retrans", "RETR", Kind.NUMBER, 5, "segments sent again since it was opened", lambda c, _: c.stats.retrans),
+        Field("retrans", "RETR", Kind.NUMBER, 5, "segments sent again since it was opened", *_stat("retrans")),
         Field("retrans_rate", "RETR/s", Kind.FREQUENCY, 6, "segments sent again, a second", lambda c, _: c.retrans_rate),
-        Field("lost", "LOST", Kind.NUMBER, 5, "segments now believed lost", lambda c, _: c.stats.lost),
-        Field("unacked", "UNACK", Kind.NUMBER, 5, "segments in flight", lambda c, _: c.stats.unacked),
-        Field("backoff", "BACKOFF", Kind.NUMBER, 7, "time-outs in a row without an answer", lambda c, _: c.stats.backoff),
-        Field("cwnd", "CWND", Kind.NUMBER, 5, "congestion window, in segments", lambda c, _: c.stats.cwnd),
-        Field("ssthresh", "SSTHR", Kind.NUMBER, 5, "slow-start threshold, in segments", lambda c, _: c.stats.ssthresh),
-        Field("mss", "MSS", Kind.NUMBER, 5, "largest segment sent", lambda c, _: c.stats.mss),
-        Field("snd_wnd", "SNDWND", Kind.BYTES, 7, "window the other end offers", lambda c, _: c.stats.snd_wnd),
-        Field("notsent", "NOTSENT", Kind.BYTES, 7, "bytes queued that were not sent once", lambda c, _: c.stats.notsent),
-        Field("pacing_rate", "PACING", Kind.RATE, 7, "rate the kernel paces it at", lambda c, _: c.stats.pacing_rate),
-        Field("delivery_rate", "DELIVERY", Kind.RATE, 8, "rate of the last acknowledged data", lambda c, _: c.stats.delivery_rate),
-        Field("drops", "DROPS", Kind.NUMBER, 5, "packets thrown away at this socket", lambda c, _: c.stats.drops),
-        Field("rcvbuf", "RCVBUF", Kind.BYTES, 7, "receive buffer", lambda c, _: c.stats.rcvbuf),
-        Field("sndbuf", "SNDBUF", Kind.BYTES, 7, "send buffer", lambda c, _: c.stats.sndbuf),
-        Field("congestion", "CC", Kind.TEXT, 6, "congestion control", lambda c, _: c.socket.congestion),
-        Field("mark", "MARK", Kind.NUMBER, 6, "firewall mark (SO_MARK)", lambda c, _: c.socket.mark),
-        Field("cgroup", "CGROUP", Kind.NUMBER, 8, "inode of its cgroup v2 directory", lambda c, _: c.socket.cgroup),
+        Field("lost", "LOST", Kind.NUMBER, 5, "segments now believed lost", *_stat("lost")),
+        Field("unacked", "UNACK", Kind.NUMBER, 5, "segments in flight", *_stat("unacked")),
+        Field("backoff", "BACKOFF", Kind.NUMBER, 7, "time-outs in a row without an answer", *_stat("backoff")),
+        Field("cwnd", "CWND", Kind.NUMBER, 5, "congestion window, in segments", *_stat("cwnd")),
+        Field("ssthresh", "SSTHR", Kind.NUMBER, 5, "slow-start threshold, in segments", *_stat("ssthresh")),
+        Field("mss", "MSS", Kind.NUMBER, 5, "largest segment sent", *_stat("mss")),
+        Field("snd_wnd", "SNDWND", Kind.BYTES, 7, "window the other end offers", *_stat("snd_wnd")),
+        Field("notsent", "NOTSENT", Kind.BYTES, 7, "bytes queued that were not sent once", *_stat("notsent")),
+        Field("pacing_rate", "PACING", Kind.RATE, 7, "rate the kernel paces it at", *_stat("pacing_rate")),
+        Field("delivery_rate", "DELIVERY", Kind.RATE, 8, "rate of the last acknowledged data", *_stat("delivery_rate")),
+        Field("drops", "DROPS", Kind.NUMBER, 5, "packets thrown away at this socket", *_stat("drops")),
+        Field("rcvbuf", "RCVBUF", Kind.BYTES, 7, "receive buffer", *_stat("rcvbuf")),
+        Field("sndbuf", "SNDBUF", Kind.BYTES, 7, "send buffer", *_stat("sndbuf")),
+        Field("congestion", "CC", Kind.TEXT, 6, "congestion control", *_end("congestion")),
+        Field("mark", "MARK", Kind.NUMBER, 6, "firewall mark (SO_MARK)", *_end("mark")),
+        Field("cgroup", "CGROUP", Kind.NUMBER, 8, "inode of its cgroup v2 directory", *_end("cgroup")),
         Field("age", "AGE", Kind.SECONDS, 6, "time since it was opened; unknown where it is older than nettop", lambda c, now: _elapsed(c.socket.since, now)),
         Field("limit", "LIMIT", Kind.TEXT, 8, "what keeps it from going faster: app sndbuf receiver network reader backlog", lambda c, _: c.limit),
-        Field("iface", "IFACE", Kind.TEXT, 8, "interface it is bound to", lambda c, _: c.socket.iface),
+        Field("iface", "IFACE", Kind.TEXT, 8, "interface it is bound to", *_end("iface")),
     ),
     columns="proto state local lport remote rport rx_rate tx_rate recvq sendq rtt retrans limit netns_name container pid comm",
     optional="container limit netns_name retrans sendq recvq rtt proto state rx_rate lport local",

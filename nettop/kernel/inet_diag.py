@@ -10,9 +10,9 @@ Rests on include/uapi/linux/inet_diag.h and tcp.h (struct tcp_info), net/ipv4/in
 
 from __future__ import annotations
 
+import functools
 import socket
 import struct
-import sys
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, DiagSocket
@@ -20,6 +20,7 @@ from nettop.kernel.states import TCP_STATES, UDP_STATES, UNKNOWN
 from nettop.model import Socket, SocketStats
 
 _U32 = struct.Struct("=I")
+_U64 = struct.Struct("=Q")
 _NLATTR = struct.Struct("=HH")
 _QUEUE_PAIR = struct.Struct("=II")
 _MESSAGE = struct.Struct("=IHHII" + "BBBB" + "2s2s16s16sIII" + "IIIII")
@@ -42,7 +43,7 @@ _ALL_STATES = 0xFFFFFFFF
 _CLOCKS = (44, 60)
 """Offsets in struct tcp_info between which the four last_* clocks lie."""
 
-_INFO_FIELDS = struct.Struct("=4xB2xB I4xI4x I4xI32x II II4xI8xIQ")
+_INFO_ROUND_TRIP = struct.Struct("=4xB2xB I4xI4x I4xI32x II II4xI8xIQ")
 """tcp_info up to pacing_rate: backoff, delivery_rate_app_limited (a bit); rto, snd_mss; unacked, lost; rtt, rttvar;
 snd_ssthresh, snd_cwnd, reordering, total_retrans, pacing_rate. 112 bytes, Linux 3.15."""
 _INFO_BYTES = struct.Struct("=120x QQ II II 8x Q")
@@ -237,7 +238,8 @@ class InetTable:
          ) = _MESSAGE.unpack_from(message)
         # fmt: on
         v4 = family == socket.AF_INET
-        congestion = spans.get(_CONG)
+        span = spans.get
+        congestion, cgroup, mark, v6only = span(_CONG), span(_CGROUP_ID), span(_MARK), span(_SKV6ONLY)
         return Socket(
             self._netns,
             self._protocol.name,
@@ -252,10 +254,10 @@ class InetTable:
             self._user(uid),
             low | high << 32,
             self._interface(iface) if iface else None,
-            _number(message, spans.get(_CGROUP_ID)),
-            _number(message, spans.get(_MARK)) or None,
-            _word(message[slice(*congestion)]) if congestion else None,
-            bool(_number(message, spans[_SKV6ONLY])) if _SKV6ONLY in spans else None,
+            _U64.unpack_from(message, cgroup[0])[0] if cgroup else None,
+            _U32.unpack_from(message, mark[0])[0] or None if mark else None,
+            _word(message[congestion[0] : congestion[1]]) if congestion else None,
+            bool(message[v6only[0]]) if v6only else None,
             None,
             since,
         )
@@ -269,8 +271,8 @@ class InetTable:
             _, rcvbuf, _, sndbuf, _, _, _, _, drops = _MEMORY.unpack_from(message, memory[0])
         info = spans.get(_INFO)
         if info is None or self._protocol is not _TCP or state == "LISTEN":
-            return SocketStats._make((state, recvq, sendq, *_NO_INFO, drops, rcvbuf, sndbuf))
-        return SocketStats._make((state, recvq, sendq, *_tcp_info(message[slice(*info)]), drops, rcvbuf, sndbuf))
+            return _make_stats((state, recvq, sendq, *_NO_INFO, drops, rcvbuf, sndbuf))
+        return _make_stats((state, recvq, sendq, *_tcp_info(message, *info), drops, rcvbuf, sndbuf))
 
     def _address(self, packed: bytes) -> str:
         """Text of an address, remembered: the 40,000 sockets of a busy server share a few thousand."""
@@ -284,27 +286,29 @@ class InetTable:
 
 
 _ADDRESSES_KEPT = 20_000
+# what _make does, without a Python frame a row
+_make_stats = functools.partial(tuple.__new__, SocketStats)
 _NO_INFO: Tuple[None, ...] = (None,) * (SocketStats._fields.index("drops") - SocketStats._fields.index("rx_bytes"))
 
 
-def _tcp_info(info: bytes) -> Tuple[Optional[int], ...]:
-    """The columns of `SocketStats` from rx_bytes to reordering; struct tcp_info grows at its end with the kernel, so
-    that a shorter one leaves the later columns unknown."""
-    size = len(info)
-    if size < _INFO_FIELDS.size:
+def _tcp_info(message: bytes, begin: int, end: int) -> Tuple[Optional[int], ...]:
+    """The columns of `SocketStats` from rx_bytes to reordering, of the struct tcp_info there. It grows at its end with
+    the kernel, so that a shorter one leaves the later columns unknown."""
+    size = end - begin
+    if size < _INFO_ROUND_TRIP.size:
         return _NO_INFO
     (backoff, app_limited, rto, mss, unacked, lost, rtt, rttvar, ssthresh, cwnd, reordering, retrans, pacing
-     ) = _INFO_FIELDS.unpack_from(info)  # fmt: skip
+     ) = _INFO_ROUND_TRIP.unpack_from(message, begin)  # fmt: skip
     rx_bytes = tx_bytes = tx_packets = rx_packets = notsent = min_rtt = delivery = None
     busy = rwnd_limited = sndbuf_limited = window = None
     if size >= _INFO_BYTES.size:
-        tx_bytes, rx_bytes, tx_packets, rx_packets, notsent, min_rtt, delivery = _INFO_BYTES.unpack_from(info)
+        tx_bytes, rx_bytes, tx_packets, rx_packets, notsent, min_rtt, delivery = _INFO_BYTES.unpack_from(message, begin)
         if min_rtt == _NO_SAMPLE:
             min_rtt = None
     if size >= _INFO_LIMITS.size:
-        busy, rwnd_limited, sndbuf_limited = _INFO_LIMITS.unpack_from(info)
+        busy, rwnd_limited, sndbuf_limited = _INFO_LIMITS.unpack_from(message, begin)
     if size >= _INFO_WINDOW.size:
-        (window,) = _INFO_WINDOW.unpack_from(info)
+        (window,) = _INFO_WINDOW.unpack_from(message, begin)
     # fmt: off
     return (
         rx_bytes, tx_bytes, rx_packets, tx_packets,
@@ -334,9 +338,6 @@ def _layout(message: bytes) -> _Layout:
     return _Layout(struct.Struct(form), tuple(expected), spans)
 
 
-def _number(message: bytes, span: Optional[Tuple[int, int]]) -> Optional[int]:
-    return None if span is None else int.from_bytes(message[slice(*span)], sys.byteorder)
-
-
+@functools.lru_cache(maxsize=64)
 def _word(text: bytes) -> str:
     return text.rstrip(b"\0").decode("ascii", "replace")
