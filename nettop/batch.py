@@ -29,7 +29,7 @@ def select(
     """The rows of the view that pass the filter, in order (None: as they come), at most `limit` (None: all)."""
     rows = query.filter(view.rows(snapshot), now)
     if order is not None:
-        rows = order.sort(rows, now)
+        rows = order.sort(sorted(rows, key=view.rank), now)
     return rows if limit is None else rows[:limit]
 
 

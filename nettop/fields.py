@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from nettop.model import Event, Socket, SocketStats
+from nettop.model import PROTOCOLS, Event, Socket, SocketStats
 from nettop.snapshot import Connection, NamespaceRow, Snapshot
 
 Value = str | int | float | bool | tuple[Any, ...] | None
@@ -77,6 +77,8 @@ class View:
     sort: str
     """Field to sort by unless asked otherwise; a leading - means descending."""
     rows: Callable[[Snapshot], Iterable[Any]]
+    rank: Callable[[Any], int]
+    """Of rows that are equal in the field sorted by, the lower rank comes first: what a person rather looks for."""
 
     def field(self, name: str) -> Field:
         """The field of that name; KeyError with a sentence that names the nearest one."""
@@ -103,8 +105,10 @@ def _view(
     optional: str,
     sort: str,
     rows: Callable[[Snapshot], Iterable[Any]],
+    rank: Callable[[Any], int] = lambda _: 0,
 ) -> View:
-    return View(name, title, {f.name: f for f in fields}, tuple(columns.split()), tuple(optional.split()), sort, rows)
+    registry = {f.name: f for f in fields}
+    return View(name, title, registry, tuple(columns.split()), tuple(optional.split()), sort, rows, rank)
 
 
 def _milliseconds(microseconds: int | None) -> float | None:
@@ -136,6 +140,15 @@ def _owners(row: Connection) -> tuple[dict[str, Value], ...]:
         {"pid": owner.pid, "comm": process.comm if process else None, "fd": owner.fd}
         for owner, process in zip(row.owners.holders, row.holders, strict=True)
     )
+
+
+_PLACE = {proto: 10 * place for place, proto in enumerate(PROTOCOLS)}
+_WAITING = {"ESTAB": 0, "LISTEN": 2, "UNCONN": 3, "TIME-WAIT": 4}
+"""States by how much there is to see; those of a connection being made or closed lie between."""
+
+
+def _connection_rank(row: Connection) -> int:
+    return _PLACE.get(row.socket.proto, 0) + _WAITING.get(row.stats.state, 1)
 
 
 # fmt: off
@@ -203,6 +216,7 @@ CONNECTIONS = _view(
     optional="container limit netns_name retrans sendq recvq rtt proto state rx_rate lport local",
     sort="-rate",
     rows=lambda snapshot: snapshot.connections.values(),
+    rank=_connection_rank,
 )
 # fmt: on
 
@@ -246,6 +260,7 @@ PROCESSES = _view(
     optional="container retrans mem netns_name rss state listening user connections",
     sort="-rate",
     rows=lambda snapshot: snapshot.processes.values(),
+    rank=lambda p: 2 * p.process.kernel + (not p.sockets),
 )
 # fmt: on
 
