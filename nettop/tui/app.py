@@ -15,6 +15,7 @@ from textual.app import App
 
 from nettop.snapshot import Snapshot
 from nettop.tui import theme
+from nettop.tui.driver import TerminalDriver
 from nettop.tui.main import MainScreen
 from nettop.tui.source import Source
 
@@ -40,7 +41,7 @@ class NettopApp(App[None]):
         """`interval` in seconds; `environ` tells of ssh and NO_COLOR; `utf8` overrules what the locale says."""
         no_color = bool(environ.get("NO_COLOR"))
         # native: colours go out as the palette numbers they are, instead of being turned into 24 bits and back
-        super().__init__(ansi_color=True)
+        super().__init__(driver_class=TerminalDriver, ansi_color=True)
         self.animation_level = "none"
         self.source = source
         self.remote = bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))

@@ -56,7 +56,8 @@ class Column:
             return value, text.cell(self.field, value, width, now)
         port: Any = self.port.get(row, now)
         address: Any = value
-        whole = text.endpoint(address, port)
+        # an end without a name, such as that of most unix sockets, is no wildcard
+        whole = text.UNKNOWN if address is None and port is None else text.endpoint(address, port)
         if width is None:
             return value, whole
         if len(whole) > width and address is not None:
@@ -136,9 +137,11 @@ def _need(column: Column, rows: Sequence[Any], now: float, roomy: bool) -> tuple
     lengths = sorted(text.cell_width(column.text(row, now)[1]) for row in rows) or [field.width]
     if field.flexible:
         least = NARROWEST
+        usual = field.width + (1 + column.port.width if column.port else 0)
         if field.kind is Kind.ADDRESS:
-            least = field.width + (1 + column.port.width if column.port and roomy else 0)
-        longest = min(WIDEST, max(lengths[-1 - len(lengths) // 20], title))
+            least = usual if roomy else field.width
+        # a few very long values do not make a column wide
+        longest = max(title, min(WIDEST, lengths[-1 - len(lengths) // 20]), min(usual, lengths[-1]))
         return max(title, min(least, longest)), longest
     if field.kind is Kind.TEXT or field.name in ("pid", "ppid"):
         return max(title, min(field.width, lengths[-1])), max(title, field.width)

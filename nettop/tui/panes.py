@@ -16,7 +16,7 @@ from typing import Any
 from nettop.fields import VIEWS, Kind, View
 from nettop.order import Order, parse_sort
 from nettop.query import Query, parse
-from nettop.snapshot import Connection, NamespaceRow, ProcessRow, Snapshot
+from nettop.snapshot import NamespaceRow, ProcessRow, Snapshot
 
 SLICE = 0.003
 """Seconds of work between two chances for a key to be handled."""
@@ -62,14 +62,6 @@ def namespace_scope(row: NamespaceRow) -> Scope:
             "namespaces": lambda n: n.namespace.netns == netns,
         },
     )
-
-
-def connection_scope(row: Connection) -> Scope | None:
-    """The process that holds a connection; None where none is known."""
-    if row.process is None:
-        return None
-    holders = {owner.process for owner in row.owners.holders}
-    return Scope(f"{row.process.comm} ({row.process.pid})", {"processes": lambda p: p.process.key in holders})
 
 
 class Pane:

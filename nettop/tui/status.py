@@ -23,7 +23,8 @@ from nettop.tui.theme import Look, Signs
 PANES = ("processes", "connections", "namespaces")
 """The views that have a pane, in the order of their keys."""
 
-UNKNOWN = "-"
+REASON = 28
+"""Cells of the first reason for being degraded that are shown at any cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,17 @@ def coverage_line(
     )
     if own_cpu is not None:
         parts.append(_Part(4, [piece("nettop ", look.dim), piece(_percent(own_cpu), look.text)]))
-    if snapshot.health:
-        first, *others = snapshot.health
-        more = f" (and {len(others)} more)" if others else ""
-        parts.append(
-            _Part(0, [piece(f"{signs.warning} {first.status}: {text.safe(first.reason)}{more}", look.warning)])
-        )
-    return _fitted(parts, width, f" {signs.separator} ", look.dim)
+    separator = f" {signs.separator} "
+    if not snapshot.health:
+        return _fitted(parts, width, separator, look.dim)
+    first, *others = snapshot.health
+    sentence = text.safe(f"{signs.warning} {first.status}: {first.reason}")
+    more = f" (and {len(others)} more)" if others else ""
+    least = min(REASON, text.cell_width(sentence)) + len(more)
+    line = _fitted(parts, width - least - len(separator), separator, look.dim)
+    room = width - cells(line) - len(separator) - len(more) - 1
+    reason = text.fit(sentence, min(room, text.cell_width(sentence)))
+    return [*line, piece(separator, look.dim), piece(reason + more, look.warning)]
 
 
 def tabs_line(snapshot: Snapshot, levels: Levels, frozen: bool, width: int, look: Look, signs: Signs) -> Pieces:
@@ -216,12 +221,12 @@ def _width(parts: list[_Part], gap: int) -> int:
 
 
 def _percent(value: float | None) -> str:
-    return text.fit(UNKNOWN if value is None else f"{text.percent(value)}%", 5)
+    return text.fit(text.UNKNOWN if value is None else f"{text.percent(value)}%", 5)
 
 
 def _rate(value: float | None) -> str:
     return text.fit(
-        UNKNOWN if value is None else f"{text.rate(value)}{'' if text.rate(value)[-1].isalpha() else ' '}B/s", 9
+        text.UNKNOWN if value is None else f"{text.rate(value)}{'' if text.rate(value)[-1].isalpha() else ' '}B/s", 9
     )
 
 

@@ -44,7 +44,6 @@ class Look:
     """Title of the column the rows are sorted by."""
     cursor: Style
     """The row under the cursor, all of it."""
-    cursor_strong: Style
 
 
 def _color(foreground: int, background: int = BACKGROUND, attributes: str = "") -> Style:
@@ -69,7 +68,6 @@ COLOR = Look(
     header=_color(110, BAND),
     header_sort=_color(231, BAND, "bold"),
     cursor=_color(255, HIGHLIGHT),
-    cursor_strong=_color(231, HIGHLIGHT, "bold"),
 )
 
 _PLAIN = Style()
@@ -95,7 +93,6 @@ NO_COLOR = Look(
     header=Style(underline=True),
     header_sort=Style(underline=True, bold=True),
     cursor=_REVERSE,
-    cursor_strong=_LOUD,
 )
 """https://no-color.org: bold and reverse only."""
 

@@ -50,7 +50,7 @@ class _Prepared(BusySource):
 
 
 class _Failing(_Prepared):
-    def next(self, picture: Snapshot) -> Snapshot:
+    def next(self, picture: Snapshot) -> Snapshot:  # noqa: ARG002  # it never gets that far
         raise RuntimeError("made to fail")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 from rich.style import Style
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from nettop.snapshot import HostRates, NamespaceRow, Snapshot
 from nettop.tui.app import NettopApp
@@ -94,7 +95,7 @@ class Seen:
         pane = self.main.pane
         return self.rows()[pane.line - pane.top]
 
-    def _strips(self) -> Sequence[object]:
+    def _strips(self) -> list[Strip]:
         return self.app.screen._compositor.render_strips()  # noqa: SLF001  # what the terminal would be sent
 
 

@@ -58,10 +58,10 @@ class SocketRoom:
         entering = ["ip", "netns", "exec", self.name, *command]
         return subprocess.run(entering, capture_output=True, text=True, check=True).stdout
 
-    def open(self, family: int, kind: int) -> socket.socket:
-        """A bare socket of the namespace, closed at the end of the block."""
+    def open(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """A bare socket of the namespace, closed at the end of the block. OSError where the kernel makes none such."""
         with netns.entered(self.name):
-            return self._stack.enter_context(socket.socket(family, kind))
+            return self._stack.enter_context(socket.socket(family, kind, protocol))
 
     # --- TCP ---------------------------------------------------------------------------------------------------------
 

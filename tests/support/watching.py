@@ -1,7 +1,7 @@
 """A collector in the test's own process, its ticks driven by hand, and the pictures they make.
 
-    with Watch() as watch:
-        row = watch.until(lambda picture: connection(picture, inode))
+with Watch() as watch:
+    row = watch.until(lambda picture: connection(picture, inode))
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Watch:
         assert snapshot is not None, "a Delta taken whole completes a picture"
         return snapshot
 
-    def until(self, condition: Callable[[Snapshot], T], seconds: float = DEADLINE) -> T:
+    def until(self, condition: Callable[[Snapshot], T | None], seconds: float = DEADLINE) -> T:
         """What `condition` says of the first picture it is true of; the test fails after `seconds` without one."""
         deadline = time.monotonic() + seconds
         while not (answer := condition(self.tick())):

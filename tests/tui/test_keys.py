@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from nettop.snapshot import Snapshot
 from nettop.tui.keys import ACTIONS
+from nettop.tui.theme import UNICODE
 from tests.support import rows
-from tests.support.screen import machine, opened
+from tests.support.screen import Seen, machine, opened
 
 
-def columns(lines: list[str], start: int, end: int) -> list[str]:
-    return [line[start:end].strip() for line in lines if line.strip()]
+def crumbs(*steps: str) -> str:
+    """The way to where one is, as the screen writes it."""
+    return f" {UNICODE.crumb} ".join(steps)
+
+
+def shown(seen: Seen) -> list[Any]:
+    """The rows of the pane one looks at."""
+    pane = seen.main.pane
+    return [pane.rows[row_id] for row_id in pane.ids]
 
 
 def named(*names: str) -> Snapshot:
@@ -145,7 +154,7 @@ class TestDrilling:
         async with opened(rows.snapshot([*held, other], [process]), (120, 40), "enter") as seen:
             assert seen.main.pane.view.name == "connections"
             assert sorted(seen.main.pane.ids) == [0, 1, 2]
-            assert "host › nginx (7) › connections" in seen.lines()[2]
+            assert crumbs("host", "nginx (7)", "connections") in seen.lines()[2]
 
     async def test_a_shared_socket_is_found_from_every_holder(self) -> None:
         shared = rows.connection(id=1, pid=7, start_time=1)
@@ -158,11 +167,11 @@ class TestDrilling:
     async def test_enter_on_a_namespace_shows_its_connections_and_1_its_processes(self) -> None:
         async with opened(None, (120, 40), "3", "j", "enter") as seen:
             netns = rows.HOST_NETNS + 1
-            assert {row.socket.netns for row in map(seen.main.pane.rows.get, seen.main.pane.ids)} == {netns}
-            assert "host › web › connections" in seen.lines()[2]
+            assert {row.socket.netns for row in shown(seen)} == {netns}
+            assert crumbs("host", "web", "connections") in seen.lines()[2]
             await seen.press("1")
-            assert {row.process.netns for row in map(seen.main.pane.rows.get, seen.main.pane.ids)} == {netns}
-            assert "host › web › processes" in seen.lines()[2]
+            assert {row.process.netns for row in shown(seen)} == {netns}
+            assert crumbs("host", "web", "processes") in seen.lines()[2]
 
     async def test_drilling_goes_on_inside(self) -> None:
         async with opened(None, (120, 40), "3", "j", "enter", "1", "enter") as seen:

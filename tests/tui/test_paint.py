@@ -21,7 +21,7 @@ CONSOLE = Console(force_terminal=True, color_system="256", width=24)
 STYLES = (COLOR.text, COLOR.dim, COLOR.cursor, COLOR.band_strong, Style())
 
 pieces = st.lists(
-    st.builds(lambda text, style: Segment(text, style), st.text("ab漢 ", max_size=5), st.sampled_from(STYLES)),
+    st.builds(Segment, st.text("ab漢 ", max_size=5), st.sampled_from(STYLES), st.none()),
     max_size=6,
 ).map(lambda segments: Strip(segments).adjust_cell_length(24, COLOR.text))
 

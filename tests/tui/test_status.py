@@ -73,6 +73,14 @@ class TestCoverageLine:
         health = [Health("cn_proc", "degraded", "no process events here: polling", None, 1)] * 3
         assert "▲ degraded: no process events here: polling (and 2 more)" in coverage_line(health=health)
 
+    @pytest.mark.parametrize("width", [60, 80, 100, 160])
+    def test_a_long_reason_leaves_room_for_the_rest(self, width: int) -> None:
+        health = [Health("cn_proc", "degraded", "a very long story " * 9, None, 1)] * 3
+        line = coverage_line(width=width, health=health)
+        assert len(line) <= width
+        assert line.startswith(" owners")
+        assert line.rstrip().endswith("(and 2 more)")
+
     def test_a_sign_stands_beside_what_was_lost_or_unread(self) -> None:
         line = coverage_line(coverage=Coverage(0.5, 10, 5, 7, 5, 12))
         assert "▲ 5/7 namespaces" in line

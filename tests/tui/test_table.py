@@ -70,6 +70,11 @@ class TestColumns:
         row = rows.connection(local="::1", lport=443, remote=None, rport=None)
         assert columns[0].text(row, rows.NOW)[1] == "[::1]:443"
 
+    def test_an_end_without_a_name_is_not_a_wildcard(self) -> None:
+        column = columns_of(VIEWS["connections"], ["remote", "rport"])[0]
+        assert column.text(rows.connection(remote=None, rport=None), rows.NOW)[1] == "-"
+        assert column.text(rows.connection(remote="0.0.0.0", rport=0), rows.NOW)[1] == "0.0.0.0:*"
+
     def test_a_port_alone_is_a_column_of_its_own(self) -> None:
         assert [c.field.name for c in columns_of(VIEWS["connections"], ["lport", "pid"])] == ["lport", "pid"]
 

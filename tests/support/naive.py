@@ -1,0 +1,168 @@
+"""The store's promises in the plainest words: every picture worked out from all tables, now and before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nettop.model import COMPANIONS, NO_OWNERS, TABLES, Delta
+from nettop.snapshot import EMPTY, Connection, Coverage, HostRates, NamespaceRow, ProcessRow
+from nettop.store.limits import limit
+from tests.support.streams import Tables
+
+
+class NaiveStore:
+    """Keeps the tables of this picture and the last one; works everything out each time it is asked."""
+
+    def __init__(self) -> None:
+        self.now: Tables = {}
+        self.before: Tables = {}
+        self.clock: float | None = None
+        self.elapsed: float | None = None
+
+    def apply(self, told: Delta) -> None:
+        """Take in one whole Delta."""
+        if told.key:
+            self.now, self.clock = {name: {} for name in TABLES}, None
+        self.before = {name: {} if self.clock is None else dict(rows) for name, rows in self.now.items()}
+        for table, change in told.changes.items():
+            for row_id in change.gone:
+                for name in (table, *COMPANIONS.get(table, ())):
+                    self.now[name].pop(row_id, None)
+            self.now[table].update(change.rows)
+        self.elapsed = told.clock - self.clock if self.clock is not None and told.clock > self.clock else None
+        self.clock = told.clock
+
+    def connections(self) -> dict[int, Connection]:
+        return {row_id: self._connection(row_id) for row_id in self.now["sockets"]}
+
+    def processes(self) -> dict[int, ProcessRow]:
+        return {row_id: self._process(row_id) for row_id in self.now["processes"]}
+
+    def namespaces(self) -> dict[int, NamespaceRow]:
+        return {row_id: self._namespace(row_id) for row_id in self.now["namespaces"]}
+
+    def coverage(self) -> Coverage:
+        moved = {i: self._moved(i) or (0, 0, 0) for i in self.now["sockets"]}
+        total = sum(rx + tx for rx, tx, _ in moved.values())
+        known = sum(rx + tx for i, (rx, tx, _) in moved.items() if self._owners(i).holders)
+        ownable = [i for i, socket in self.now["sockets"].items() if socket.ownable]
+        namespaces = self.now["namespaces"].values()
+        return Coverage(
+            bytes_owned=known / total if total else None,
+            ownable=len(ownable),
+            unowned=sum(not self._owners(i).holders for i in ownable),
+            namespaces=len(namespaces),
+            namespaces_read=sum(row.via != "none" for row in namespaces),
+            events_lost=self.now["host"][0].events_lost,
+        )
+
+    def rates(self) -> HostRates:
+        if not self.elapsed:
+            return EMPTY.rates
+        before, now = self.before["host"][0], self.now["host"][0]
+        home = next((row for row in self.namespaces().values() if row.namespace.kind == "host"), None)
+        again = sent = None
+        if None not in (before.tcp_out_segs, now.tcp_out_segs, before.tcp_retrans_segs, now.tcp_retrans_segs):
+            again = max(0, now.tcp_retrans_segs - before.tcp_retrans_segs)
+            sent = max(0, now.tcp_out_segs - before.tcp_out_segs) + again
+        total = now.cpu_total - before.cpu_total
+        return HostRates(
+            cpu=100 * max(0.0, now.cpu_busy - before.cpu_busy) / total if total > 0 else None,
+            rx_rate=home.rx_rate if home else None,
+            tx_rate=home.tx_rate if home else None,
+            retrans_percent=None if again is None or sent is None else 100 * again / sent if sent else 0.0,
+            forks=max(0, now.forks - before.forks) / self.elapsed,
+            collector_cpu=100 * max(0.0, now.collector_cpu - before.collector_cpu) / self.elapsed,
+        )
+
+    def _owners(self, row_id: int) -> Any:
+        return self.now["owners"].get(row_id, NO_OWNERS)
+
+    def _moved(self, row_id: int) -> tuple[int, int, int] | None:
+        """Bytes received and sent and segments sent again since the last picture."""
+        now, before = self.now["stats"][row_id], self.before["stats"].get(row_id)
+        if not self.elapsed or None in (now.rx_bytes, now.tx_bytes):
+            return None
+        if before is None:
+            young = self.now["sockets"][row_id].since is not None
+            return (now.rx_bytes, now.tx_bytes, now.retrans or 0) if young else None
+        if None in (before.rx_bytes, before.tx_bytes):
+            return None
+        again = (now.retrans or 0) - (before.retrans or 0)
+        return max(0, now.rx_bytes - before.rx_bytes), max(0, now.tx_bytes - before.tx_bytes), max(0, again)
+
+    def _find_process(self, owner: Any) -> Any:
+        return next((p for p in self.now["processes"].values() if p.key == owner.process), None)
+
+    def _find_namespace(self, netns: int | None) -> Any:
+        return next((row for row in self.now["namespaces"].values() if row.netns == netns), None)
+
+    def _connection(self, row_id: int) -> Connection:
+        socket, stats, owners = self.now["sockets"][row_id], self.now["stats"][row_id], self._owners(row_id)
+        process, *others = [self._find_process(owner) for owner in owners.holders] or [None]
+        moved = self._moved(row_id)
+        rates = [None] * 3 if moved is None else [amount / (self.elapsed or 0) for amount in moved]
+        return Connection(
+            id=row_id,
+            socket=socket,
+            stats=stats,
+            owners=owners,
+            process=process,
+            others=tuple(others),
+            namespace=self._find_namespace(socket.netns),
+            rx_rate=rates[0],
+            tx_rate=rates[1],
+            retrans_rate=rates[2],
+            limit=limit(self.before["stats"].get(row_id), stats),
+        )
+
+    def _process(self, row_id: int) -> ProcessRow:
+        process, usage = self.now["processes"][row_id], self.now["usage"][row_id]
+        before = self.before["usage"].get(row_id)
+        held = [i for i in self.now["sockets"] if [o.process for o in self._owners(i).holders[:1]] == [process.key]]
+        stats = [self.now["stats"][i] for i in held]
+        counted = any(row.rx_bytes is not None for row in stats)
+        moved = [self._moved(i) or (0, 0, 0) for i in held]
+        cpu_time = usage.cpu_time - (before.cpu_time if before else 0.0)
+        return ProcessRow(
+            id=row_id,
+            process=process,
+            usage=usage,
+            namespace=self._find_namespace(process.netns),
+            cpu=max(0.0, 100 * cpu_time / self.elapsed) if self.elapsed else None,
+            mem=100 * usage.rss / self.now["host"][0].mem_total,
+            connections=sum(map(self._connected, held)),
+            listening=sum(row.state == "LISTEN" for row in stats),
+            sockets=len(held),
+            rx_bytes=sum(row.rx_bytes or 0 for row in stats) if counted else None,
+            tx_bytes=sum(row.tx_bytes or 0 for row in stats) if counted else None,
+            rx_rate=sum(rx for rx, _, _ in moved) / self.elapsed if counted and self.elapsed else None,
+            tx_rate=sum(tx for _, tx, _ in moved) / self.elapsed if counted and self.elapsed else None,
+            retrans=sum(row.retrans or 0 for row in stats) if counted else None,
+        )
+
+    def _namespace(self, row_id: int) -> NamespaceRow:
+        netns = self.now["namespaces"][row_id].netns
+        inside = [i for i, socket in self.now["sockets"].items() if socket.netns == netns]
+        links = [i for i, link in self.now["interfaces"].items() if link.netns == netns]
+        return NamespaceRow(
+            id=row_id,
+            namespace=self.now["namespaces"][row_id],
+            processes=sum(process.netns == netns for process in self.now["processes"].values()),
+            connections=sum(map(self._connected, inside)),
+            listening=sum(self.now["stats"][i].state == "LISTEN" for i in inside),
+            sockets=len(inside),
+            interfaces=tuple((self.now["interfaces"][i], self.now["counters"].get(i)) for i in links),
+            rx_rate=self._link_rate(links, "rx_bytes"),
+            tx_rate=self._link_rate(links, "tx_bytes"),
+        )
+
+    def _connected(self, row_id: int) -> bool:
+        return self.now["sockets"][row_id].rport is not None and self.now["stats"][row_id].state != "LISTEN"
+
+    def _link_rate(self, links: list[int], counter: str) -> float | None:
+        now, before = self.now["counters"], self.before["counters"]
+        known = [i for i in links if i in now and i in before and not self.now["interfaces"][i].loopback]
+        if not known or not self.elapsed:
+            return None
+        return sum(max(0, getattr(now[i], counter) - getattr(before[i], counter)) for i in known) / self.elapsed
