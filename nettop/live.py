@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from nettop import wire
 from nettop.collector import child
+from nettop.kernel.host import HostReader
 from nettop.model import Delta
 from nettop.snapshot import HostRates, Snapshot
 from nettop.store import Store
@@ -81,6 +82,7 @@ class Live:
         self._running: Running | None = running
         self._interval = interval
         self._store = Store()
+        self._host = HostReader()
 
     async def run(self, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]) -> None:
         """Show every picture, until cancelled; a collector that ends is started again, and `notice` is told."""
@@ -107,6 +109,10 @@ class Live:
     def host_history(self) -> Sequence[HostRates]:
         """Recent rates of the machine, oldest first."""
         return self._store.host_history()
+
+    def memory(self) -> int:
+        """Bytes of memory that only this process uses, as of a few seconds ago."""
+        return self._host.own_cost().private_bytes
 
     def set_interval(self, seconds: float) -> None:
         """Ask the collector for a picture every so many seconds."""

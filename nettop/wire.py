@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 from typing import (
     Any,
     Callable,
@@ -36,9 +37,11 @@ from nettop.model import TABLES, Change, Delta, Event, Owner
 
 VERSION = 1
 MAX_LINE = 32 << 20
-"""Bytes; a part of 2,000 rows takes some 500 KB, a reader refuses what is longer."""
-MAX_ROWS = 1_000_000
-"""Rows of one table in one line: a column that is the same in every row takes no space to claim more."""
+"""Bytes; a part of 1,000 rows takes some 250 KB, a reader refuses what is longer."""
+MAX_ROWS = 100_000
+"""Rows of one table, or ids that are gone, in one line: what is the same in every row takes no space to claim it."""
+MAX_EVENTS = 10_000
+"""Events of one line: they have no ids, so that their number is a mere claim."""
 
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 64) - 1
 MAX_TEXT = 1 << 16
@@ -73,13 +76,13 @@ def decode(line: bytes) -> Delta:
     if len(line) > MAX_LINE:
         raise WireError(f"line of {len(line)} bytes, more than {MAX_LINE}")
     try:
-        said = json.loads(line)
+        said = _loads(line.decode())
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from None
     if not isinstance(said, dict):
         raise WireError("not an object")
     if said.get("v") != VERSION:
-        raise WireError(f"version {said.get('v')!r}, this nettop reads {VERSION}")
+        raise WireError(f"version {_brief(said.get('v'))}, this nettop reads {VERSION}")
     try:
         changes = {table: _change(table, _object(part)) for table, part in _object(said["tables"]).items()}
         events = _object(said["events"])
@@ -89,14 +92,15 @@ def decode(line: bytes) -> Delta:
             time=_float(said["time"]),
             clock=_float(said["clock"]),
             changes=changes,
-            events=_unpack(Event, events, _count(events["n"])),
-            events_skipped=_count(said["skipped"], most=_HIGHEST),
+            events=tuple(_unpack(Event, events, _count(events["n"], MAX_EVENTS))),
+            events_skipped=_count(said["skipped"], _HIGHEST),
         )
     except KeyError as error:
         raise WireError(f"{error} is missing") from None
 
 
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_loads = json.JSONDecoder().decode
 
 
 # --- packing: rows to columns ----------------------------------------------------------------------------------------
@@ -108,7 +112,7 @@ def _pack(row: Type[Any], rows: Sequence[Any]) -> Dict[str, Any]:
 
 def _squeeze(column: Tuple[Any, ...]) -> Any:
     first = column[0]
-    if column.count(first) == len(column) and (first == first):  # noqa: PLR0124 (nan)
+    if column.count(first) == len(column):
         return {"all": first}
     if isinstance(first, (str, int)) and len(set(column)) * 2 <= len(column):
         places = {value: place for place, value in enumerate(dict.fromkeys(column))}
@@ -122,9 +126,12 @@ def _squeeze(column: Tuple[Any, ...]) -> Any:
 def _change(table: str, said: Dict[str, Any]) -> Change:
     row = TABLES.get(table)
     if row is None:
-        raise WireError(f"no table {table!r}")
-    ids = _ids(said["id"])
-    return Change(dict(zip(ids, _unpack(row, said, len(ids)))), _ids(said["gone"]))
+        raise WireError(f"no table {_brief(table)}")
+    ids = _numbers(said["id"])
+    rows = dict(zip(ids, _unpack(row, said, len(ids))))
+    if len(rows) != len(ids):
+        raise WireError(f"{table} has two rows of one id")
+    return Change(rows, _numbers(said["gone"]))
 
 
 def _unpack(row: Type[Any], said: Dict[str, Any], count: int) -> List[Any]:
@@ -148,6 +155,8 @@ def _column(row: Type[Any], name: str, said: Any, count: int) -> Sequence[Any]:
         numbers = list(filter(None, values))
         if numbers and not _LOWEST <= min(numbers) <= max(numbers) <= _HIGHEST:
             raise WireError(f"{row.__name__}.{name} is out of range")
+    if float in found and not all(map(math.isfinite, filter(None, values))):
+        raise WireError(f"{row.__name__}.{name} is not a number")
     if str in found and max(map(len, filter(None, values)), default=0) > MAX_TEXT:
         raise WireError(f"{row.__name__}.{name} is longer than {MAX_TEXT}")
     if convert is not None:
@@ -158,10 +167,10 @@ def _column(row: Type[Any], name: str, said: Any, count: int) -> Sequence[Any]:
         return values
     if "all" in said:
         return values * count
-    places = _list(said["at"])
-    if len(places) != count or not all(type(p) is int and 0 <= p < len(values) for p in places):
+    places = _numbers(said["at"])
+    if len(places) != count or max(places) >= len(values):
         raise WireError(f"{row.__name__}.{name} refers to values that are not there")
-    return [values[place] for place in places]
+    return list(map(values.__getitem__, places))
 
 
 def _owners(column: List[List[Any]]) -> List[Tuple[Owner, ...]]:
@@ -218,11 +227,11 @@ def _list(said: Any) -> List[Any]:
     return said
 
 
-def _ids(said: Any) -> List[int]:
-    ids = _list(said)
-    if not set(map(type, ids)) <= {int} or (ids and not 0 <= min(ids) <= max(ids) <= _HIGHEST):
-        raise WireError("row ids are positive numbers")
-    return ids
+def _numbers(said: Any) -> List[int]:
+    numbers = _list(said)
+    if not set(map(type, numbers)) <= {int} or (numbers and not 0 <= min(numbers) <= max(numbers) <= _HIGHEST):
+        raise WireError("a list of numbers from 0 on is expected")
+    return numbers
 
 
 def _flag(said: Any) -> bool:
@@ -237,7 +246,12 @@ def _float(said: Any) -> float:
     return float(said)
 
 
-def _count(said: Any, most: int = MAX_ROWS) -> int:
+def _count(said: Any, most: int) -> int:
     if type(said) is not int or not 0 <= said <= most:
         raise WireError("a count is expected")
     return said
+
+
+def _brief(said: Any) -> str:
+    """The beginning of what was said instead, harmless to print."""
+    return ascii(said)[:40]

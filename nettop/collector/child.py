@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Deque, List, Optional
+from typing import Deque, Iterator, List, Optional
 
 from nettop import wire
 from nettop.collector.collector import Collector
@@ -65,6 +65,17 @@ def serve(connection: socket.socket, interval: float) -> None:
         collector.close()
 
 
+def lines(delta: Delta, size: int) -> Iterator[bytes]:
+    """A Delta as lines of at most `size` rows; of fewer where long texts would make one longer than a reader takes:
+    a program may fill 4 KB of arguments with characters that take six bytes each."""
+    for part in parts(delta, size):
+        line = wire.encode(part)
+        if len(line) <= wire.MAX_LINE or size == 1:
+            yield line
+        else:
+            yield from lines(part, size // 2)
+
+
 class _Link:
     """The socket, never waited for: lines go out as it takes them."""
 
@@ -84,7 +95,7 @@ class _Link:
 
     def post(self, delta: Delta) -> None:
         """Send a Delta, now or when the other end reads on."""
-        self._lines.extend(memoryview(wire.encode(part)) for part in parts(delta, PART))
+        self._lines.extend(map(memoryview, lines(delta, PART)))
         self.send()
 
     def send(self) -> None:

@@ -96,14 +96,15 @@ class Collector:
         return self._outbox.take(self._time, self._last or 0.0)
 
     def close(self) -> None:
-        """Let go of every namespace and socket, and end the listener."""
+        """Let go of every namespace, process and socket, and end the listener."""
         self._listener.close()
+        self._processes.close()
         self._namespaces.close()
         self._sockets.close_all()
 
     def _resolve(self, elapsed: float) -> None:
-        for netns in self._sockets.wanting():
-            self._resolver.search(netns, self._processes.recent_first(netns))
+        for netns, inodes in self._sockets.wanting().items():
+            self._resolver.search(netns, inodes, self._processes.recent_first(netns))
         share = int(len(self._processes) * min(1.0, elapsed / ROUND_SECONDS)) + 1
         self._resolver.walk(WALK_BUDGET, share)
         self._sockets.own()
@@ -133,7 +134,8 @@ class Collector:
 
     def _say(self, events: Sequence[ProcEvent]) -> None:
         for event in events:
-            process = self._processes.get(event.pid)
+            ended = self._processes.ended(event.pid) if event.kind == "exit" else None
+            process = ended or self._processes.get(event.pid)
             self._outbox.add_event(
                 Event(
                     time=event.time,

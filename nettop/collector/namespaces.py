@@ -7,6 +7,7 @@ in it, which would keep the namespace alive: so it is let go when its last proce
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 from time import monotonic
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
@@ -63,14 +64,15 @@ class NamespaceTracker:
         self._links_started = 0.0
 
     def interface(self, netns: int, index: int) -> Optional[str]:
-        """Name of an interface by its index, None while it is not known."""
+        """Name of an interface by its index; None where it is gone, or its namespace may not be entered."""
         known = self._known.get(netns)
-        if known is not None and index in known.names:
-            return known.names[index]
-        if netns == self._own:
+        if known is None:
+            return None
+        if index not in known.names and known.namespace.via == "netlink":
+            ask = functools.partial(socket.if_indextoname, index)
             with contextlib.suppress(OSError):
-                return socket.if_indextoname(index)
-        return None
+                known.names[index] = ask() if known.path == OWN else kernel_netns.in_namespace(known.path, ask)
+        return known.names.get(index)
 
     def take_census(self, processes: Iterable[Process]) -> None:
         """Who is inside which namespace; needed again when a process came, went or moved."""
@@ -127,21 +129,20 @@ class NamespaceTracker:
         pid = inside.pid if inside else None
         container = inside.container if inside else None
         name, kind = kernel_netns.describe(netns == self._own, mounts, pid, container)
+        path = OWN if netns == self._own else mounts[0].path if mounts else f"/proc/{pid}/ns/net"
         known = self._known.get(netns)
-        if known is None:
-            path = OWN if netns == self._own else mounts[0].path if mounts else f"/proc/{pid}/ns/net"
+        if known is not None and (known.path, known.namespace.pid) == (path, pid):
+            via, reason = known.namespace.via, known.namespace.reason
+        else:
             via, reason = sockets.open(netns, path, pid)
-            namespace = Namespace(netns, name, kind, pid, via, reason, container)
+        namespace = Namespace(netns, name, kind, pid, via, reason, container)
+        if known is None:
             known = self._known[netns] = _Known(self._outbox.new_id(), namespace, path)
             self._outbox.put("namespaces", known.row, namespace)
             self._links_due = 0.0
-            return
-        if pid is not None and known.path.startswith("/proc/") and known.path != OWN:
-            known.path = f"/proc/{pid}/ns/net"  # for the next reading of links: the process before may be gone
-        namespace = known.namespace._replace(name=name, kind=kind, pid=pid, container=container)
-        if namespace != known.namespace:
-            known.namespace = namespace
+        elif namespace != known.namespace:
             self._outbox.put("namespaces", known.row, namespace)
+        known.path, known.namespace = path, namespace
 
     def _close(self, netns: int, sockets: SocketTracker) -> None:
         sockets.close(netns)
@@ -159,7 +160,7 @@ class NamespaceTracker:
 
     def _take_counters(self, known: _Known, data: bytes) -> None:
         counters = parse_counters(data)
-        if counters.keys() != known.interfaces.keys():
+        if data and counters.keys() != known.interfaces.keys():
             self._links_due = 0.0
         for name, row in counters.items():
             if name in known.interfaces:
@@ -171,6 +172,8 @@ class NamespaceTracker:
             interfaces = found.interfaces.get(known.path)
             if interfaces is not None:
                 self._take_interfaces(known, {interface.name: interface for interface in interfaces})
+            elif known.path not in found.errors:
+                self._links_due = 0.0  # another process leads to it than did when the reading began
 
     def _take_interfaces(self, known: _Known, interfaces: Dict[str, Interface]) -> None:
         for name in known.interfaces.keys() - interfaces.keys():
@@ -182,4 +185,4 @@ class NamespaceTracker:
                 known.interfaces[name] = (row_id, interface)
                 self._outbox.put("interfaces", row_id, interface)
         known.names = {interface.ifindex: name for name, interface in interfaces.items()}
-        known.counters = b""  # said again with the next reading, now that the rows have ids
+        self._take_counters(known, known.counters)

@@ -73,34 +73,38 @@ class Outbox:
 
 
 def parts(delta: Delta, size: int) -> Iterator[Delta]:
-    """The same Delta in pieces of at most `size` ids, a row's companions beside it; the last is complete if all is.
+    """The same Delta in pieces of at most `size` rows or ids of a table and `size` events, a row's companions beside
+    it; the last is complete if all is.
 
     Reader and writer can do something else in between, and both work on one key frame at the same time."""
     pieces: List[Dict[str, Change]] = [{}]
     for table in TABLES:
         if table in _COMPANIONS:
             continue
-        names = [name for name in (table, *COMPANIONS.get(table, ())) if name in delta.changes]
-        ids = list(dict.fromkeys(itertools.chain.from_iterable(delta.changes[name].rows for name in names)))
-        if len(ids) <= size:  # tables that fit share the first piece
-            pieces[0].update((name, delta.changes[name]) for name in names)
+        changes = {name: delta.changes[name] for name in (table, *COMPANIONS.get(table, ())) if name in delta.changes}
+        ids = list(dict.fromkeys(itertools.chain.from_iterable(change.rows for change in changes.values())))
+        if all(len(listed) <= size for listed in (ids, *(change.gone for change in changes.values()))):
+            pieces[0].update(changes)  # tables that fit share the first piece
             continue
+        for name, (_, gone) in changes.items():
+            pieces.extend({name: Change({}, gone[i : i + size])} for i in range(0, len(gone), size))
         for start in range(0, len(ids), size):
             some = ids[start : start + size]
-            piece = {}
-            for name in names:
-                rows = delta.changes[name].rows
-                piece[name] = Change({i: rows[i] for i in some if i in rows}, [] if start else delta.changes[name].gone)
-            pieces.append(piece)
-    for place, changes in enumerate(pieces):
+            pieces.append(
+                {name: Change({i: rows[i] for i in some if i in rows}, []) for name, (rows, _) in changes.items()}
+            )
+    batches = [delta.events[i : i + size] for i in range(0, len(delta.events), size)] or [()]
+    told = [()] * (len(pieces) - 1) + batches  # the last rows bring the first events
+    pieces.extend({} for _ in batches[1:])
+    for place, (some_changes, events) in enumerate(zip(pieces, told)):
         last = place == len(pieces) - 1
         yield Delta(
             delta.key and place == 0,
             delta.complete and last,
             delta.time,
             delta.clock,
-            changes,
-            delta.events if last else (),
+            some_changes,
+            events,
             delta.events_skipped if last else 0,
         )
 

@@ -8,6 +8,7 @@ are no events to rely on.
 
 from __future__ import annotations
 
+import contextlib
 import pwd
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, TypeVar
 
@@ -20,8 +21,9 @@ from nettop.model import Process, ProcessKey, Usage
 
 RESYNC_INTERVAL = 10.0
 """Seconds between two comparisons with the list of /proc, while events arrive."""
-_NAMESPACE_ROUND = 8
-"""setns and unshare make no event: in each tick one of this many processes is asked for its namespace again."""
+_ROUND = 8
+"""setns and unshare make no event: in each tick one of this many processes is asked for its namespace again, and for
+everything that makes its identity where events are missing."""
 
 
 class Tally(NamedTuple):
@@ -66,18 +68,25 @@ class ProcessTracker:
         self._boot_time = proc.boot_time()
         self._tracked: Dict[int, _Tracked] = {}
         self._users: Dict[int, Optional[str]] = {}
-        self._ended: Dict[int, Process] = {}  # pid → process, of those that ended in the last update
+        # pid → process, of those that ended in this update and in the one before: events may come that late
+        self._ended: Dict[int, Process] = {}
+        self._ended_before: Dict[int, Process] = {}
         self._tick = 0
         self._verified = 0.0
+        self._in_doubt = 0  # ticks until everybody was asked again what lost events might have told
         self.tally = Tally(0, 0, 0)
 
     def __len__(self) -> int:
         return len(self._tracked)
 
     def get(self, pid: int) -> Optional[Process]:
-        """What is known of a process, also of one that ended in the last update; None if there is none."""
+        """What is known of a process, also of one that has just ended; None if there is none."""
         tracked = self._tracked.get(pid)
-        return tracked.process if tracked else self._ended.get(pid)
+        return tracked.process if tracked else self.ended(pid)
+
+    def ended(self, pid: int) -> Optional[Process]:
+        """What is known of a process that has just ended, whoever has its pid now; of a zombie what it was alive."""
+        return self._ended.get(pid) or self._ended_before.get(pid)
 
     def processes(self) -> Iterator[Process]:
         """All of them, kernel threads included."""
@@ -97,10 +106,15 @@ class ProcessTracker:
                 self._users[uid] = None
         return self._users[uid]
 
+    def close(self) -> None:
+        """Close the files kept open."""
+        self._reader.close()
+
     def update(self, events: Sequence[ProcEvent], now: float, verify: bool) -> Changes:
-        """Bring the table up to date; `verify` compares it with the list of /proc whatever the time."""
+        """Bring the table up to date; `verify`: events may be missing, so compare it with /proc whatever the time."""
         self._tick += 1
-        self._ended.clear()
+        self._in_doubt = _ROUND if verify and self._tracked else max(0, self._in_doubt - 1)
+        self._ended, self._ended_before = {}, self._ended
         changes = Changes([], [], False)
         stale = self._note(events)
         if verify or now - self._verified >= RESYNC_INTERVAL:
@@ -170,23 +184,29 @@ class ProcessTracker:
                 if stat.start_time != process.start_time:  # the pid was used again
                     raise Gone(pid)
                 tracked.stat, tracked.active = raw, self._tick
-                stale = stale or stat.comm != process.comm or stat.ppid != process.ppid
+                stale = stale or stat.comm != process.comm or stat.ppid != process.ppid or stat.state == "Z"
+                if stat.state == "Z":
+                    self._ended[pid] = process
             if stale:
                 tracked.process = self._identify(pid, procfs.parse_stat(raw))
                 changes.look_at.append(process.key)
-            elif (pid + self._tick) % _NAMESPACE_ROUND == 0 and not process.kernel:
-                netns = self._netns(pid)
-                if netns != process.netns:
-                    tracked.process = process._replace(netns=netns)
+            elif (pid + self._tick) % _ROUND == 0 and not process.kernel:
+                tracked.process = self._look_again(pid, tracked)
             if tracked.process != process:
                 moved = tracked.process.netns != process.netns
                 self._outbox.put("processes", tracked.row, tracked.process)
             self._refresh_usage(pid, tracked, changed, changes)
-        except Gone:
+        except (Gone, PermissionError):  # another process, or one that hidepid hides from now on: it changed its user
             self._end(pid, changes)
             self._begin(pid, changes)
             return True
         return moved
+
+    def _look_again(self, pid: int, tracked: _Tracked) -> Process:
+        if self._in_doubt:
+            return self._identify(pid, procfs.parse_stat(tracked.stat))
+        netns = self._netns(pid)
+        return tracked.process if netns == tracked.process.netns else tracked.process._replace(netns=netns)
 
     def _refresh_usage(self, pid: int, tracked: _Tracked, changed: bool, changes: Changes) -> None:
         if tracked.process.kernel and not changed:
@@ -224,8 +244,10 @@ class ProcessTracker:
         )
 
     def _netns(self, pid: int) -> Optional[int]:
-        identity = _readable(self._proc.netns, pid)
-        return identity[1] if identity else None
+        """None where it may not be read, and of a zombie, which has left its namespaces."""
+        with contextlib.suppress(Gone, PermissionError):
+            return self._proc.netns(pid)[1]
+        return None
 
 
 _T = TypeVar("_T")

@@ -5,7 +5,7 @@ them takes 150 ms on a machine with 56,000 descriptors, so it is done once, and 
 something points to, most telling first:
 
 1. processes that are new, called exec, or whose number of descriptors changed;
-2. while a socket has no owner: the processes of its namespace, those that ran last first;
+2. while a socket has no owner: the processes of its namespace, those that ran last first, until it has one;
 3. everybody in turn, a few at a time, for what left no trace (one descriptor closed and another opened).
 
 Each walk is cut off at its budget and goes on in the next tick. Owners are kept per process, so that a shared listener
@@ -16,12 +16,19 @@ from __future__ import annotations
 
 import collections
 from time import perf_counter
-from typing import Deque, Dict, Iterable, List, Set, Tuple
+from typing import Deque, Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from nettop.kernel.procfs import Gone, ProcFS
 from nettop.model import NO_OWNERS, Owner, Owners, ProcessKey
 
 _NOTHING: Dict[int, int] = {}
+
+
+class _Search(NamedTuple):
+    """Sockets of a namespace that nobody is known to hold, and who is still to be asked."""
+
+    inodes: Set[int]
+    pids: Deque[int]
 
 
 class Resolver:
@@ -34,7 +41,7 @@ class Resolver:
         self._holders: Dict[int, Tuple[Owner, ...]] = {}
         self._touched: Set[int] = set()
         self._urgent: Dict[int, None] = {}  # pids, in order, each once
-        self._searches: Dict[int, Deque[int]] = {}  # namespace → pids still to be tried
+        self._searches: Dict[int, _Search] = {}  # by namespace
         self._round: Deque[int] = collections.deque()
         self.unreadable: Set[int] = set()
         """Processes whose descriptors may not be read."""
@@ -60,17 +67,17 @@ class Resolver:
             memory.pop(pid, None)
         self.unreadable.discard(pid)
 
-    def search(self, namespace: int, pids: Iterable[int]) -> None:
-        """A socket of this namespace has no owner: try these processes, in this order."""
-        self._searches[namespace] = collections.deque(pids)
+    def search(self, namespace: int, inodes: Set[int], pids: Iterable[int]) -> None:
+        """These sockets of a namespace have no owner: try these processes, in this order, until each has one.
+
+        What an earlier search there has not found yet is looked for again with them."""
+        earlier = self._searches.get(namespace)
+        sought = inodes | earlier.inodes if earlier else set(inodes)
+        self._searches[namespace] = _Search(sought, collections.deque(pids))
 
     def stop_search(self, namespace: int) -> None:
-        """All its sockets have an owner again."""
+        """The namespace has ended."""
         self._searches.pop(namespace, None)
-
-    def searched(self, namespace: int) -> bool:
-        """Whether all processes given to `search` have been tried."""
-        return not self._searches.get(namespace)
 
     def take_touched(self) -> Set[int]:
         """Inodes whose owners changed since the last call."""
@@ -90,14 +97,17 @@ class Resolver:
             if perf_counter() > deadline:
                 self.backlog = bool(self._urgent)
                 return
-        for queue in list(self._searches.values()):
-            while queue:
-                pid = queue.popleft()
+        for namespace, (sought, pids) in list(self._searches.items()):
+            sought.difference_update([inode for inode in sought if inode in self._holders])
+            while pids and sought:
+                pid = pids.popleft()
                 if pid not in done:
                     done.add(pid)
                     self._read(pid)
+                    sought.difference_update(self._held.get(pid, _NOTHING).values())
                     if perf_counter() > deadline:
                         return
+            del self._searches[namespace]
         for _ in range(min(round_share, len(self._start_times))):
             if not self._round:
                 self._round.extend(self._start_times)

@@ -21,6 +21,7 @@ from nettop.kernel.netlink_diag import NETLINK
 from nettop.kernel.packet_diag import PACKET
 from nettop.kernel.unix_diag import UNIX
 from nettop.kernel.vsock_diag import VSOCK
+from nettop.model import NO_OWNERS
 
 SLOW_EVERY = 5
 OWN = "/proc/self/ns/net"
@@ -63,6 +64,15 @@ class _Reader:
         for table in (*self._tables.values(), self._files):
             yield from table.rows()
 
+    def connect(self) -> Optional[str]:
+        """Open the netlink socket unless it is open; why that is impossible, None where it is not."""
+        if self.diag is None:
+            try:
+                self.diag = DiagSocket(None if self.path == OWN else self.path)
+            except OSError as error:
+                return _explain(error)
+        return None
+
     def read(self, now: float, slow: bool, absent: Set[str]) -> Iterator[Found]:
         """What changed in each table; `slow` reads the ones without traffic too. Families the kernel cannot list are
         added to `absent`, and not asked for again. Raises OSError when the namespace cannot be read."""
@@ -86,7 +96,9 @@ class _Reader:
                 else:
                     data = proc_net.read_table_at(self.path, name)
             except FileNotFoundError:
-                continue  # the kernel has no such protocol; a namespace that is gone is noticed elsewhere
+                if name == "tcp":  # which every kernel has: the process has ended
+                    raise
+                continue  # the kernel has no such protocol
             yield from proc_net.parse_table(name, data, self._origin)
 
     def close(self) -> None:
@@ -105,27 +117,28 @@ class SocketTracker:
         self._names = names
         self._readers: Dict[int, _Reader] = {}
         self._rows: Dict[int, int] = {}  # inode → row id
+        self._more_rows: Dict[int, Set[int]] = {}  # inode → further ones: MPTCP lends its own to its subflows
         self._inodes: Dict[int, Tuple[int, int]] = {}  # row id → inode, namespace
         self._absent: Set[str] = set()
-        self._unowned: Dict[int, Set[int]] = {}  # namespace → inodes without a known owner
-        self._wanted: Set[int] = set()  # namespaces with a new one of these
+        self._wanted: Dict[int, Set[int]] = {}  # namespace → inodes that have no known owner since the last tick
         self._tick = 0
 
     def open(self, netns: int, path: str, pid: Optional[int]) -> Tuple[str, Optional[str]]:
         """Begin to read a namespace: (via, reason) as in `model.Namespace`. `path` is `OWN` for the collector's.
 
-        By netlink where that is possible; else from the /proc files of `pid`, a process inside; else not at all."""
-        reader = _Reader(netns, self._names, self._outbox.new_id)
+        By netlink where that is possible; else from the /proc files of `pid`, a process inside; else not at all. Call
+        it again when either has changed: the process before may have ended."""
+        reader = self._readers.get(netns)
+        if reader is None:
+            reader = self._readers[netns] = _Reader(netns, self._names, self._outbox.new_id)
         reader.path, reader.pid = path, pid
-        via, reason = "netlink", None
-        try:
-            reader.diag = DiagSocket(None if path == OWN else path)
-        except OSError as error:
-            reason = _explain(error)
-            via = "procfs" if pid is not None else "none"
-        if via != "none":
-            self._readers[netns] = reader
-        return via, reason
+        reason = reader.connect()
+        if reason is None:
+            return "netlink", None
+        if pid is not None:
+            return "procfs", reason
+        self.close(netns)
+        return "none", reason
 
     def close(self, netns: int) -> None:
         """A namespace has ended, or nothing but our own socket holds it: let it go."""
@@ -133,9 +146,9 @@ class SocketTracker:
         if reader is not None:
             reader.close()
             self._gone(list(reader.rows()))
-        self._unowned.pop(netns, None)
-        self._wanted.discard(netns)
+        self._wanted.pop(netns, None)
         self._resolver.stop_search(netns)
+        self._health.heal(f"netns:{netns}")
 
     def close_all(self) -> None:
         """Let go of every namespace."""
@@ -151,6 +164,8 @@ class SocketTracker:
                 for found in reader.read(now, slow, self._absent):
                     self._take(reader.netns, found)
                 self._health.heal(f"netns:{reader.netns}")
+            except FileNotFoundError:
+                pass  # its process has just ended: the next census knows another one, or closes the namespace
             except OSError as error:
                 self._health.report(f"netns:{reader.netns}", "degraded", f"sockets not read: {error.strerror}")
             yield
@@ -159,10 +174,11 @@ class SocketTracker:
                 f"sock_diag:{name}", "absent", f"this kernel cannot list {name} sockets", f"modprobe {_module(name)}"
             )
 
-    def wanting(self) -> Set[int]:
-        """Namespaces in which a socket without an owner appeared since the last call."""
-        wanted, self._wanted = self._wanted, set()
-        return {netns for netns in wanted if self._unowned.get(netns)}
+    def wanting(self) -> Dict[int, Set[int]]:
+        """By namespace, inodes of sockets that appeared without an owner, or lost it, since the last call."""
+        wanted, self._wanted = self._wanted, {}
+        present = {netns: {inode for inode in inodes if inode in self._rows} for netns, inodes in wanted.items()}
+        return {netns: inodes for netns, inodes in present.items() if inodes}
 
     def own(self) -> None:
         """Put the owners that the resolver found, or lost, into the outbox."""
@@ -170,46 +186,52 @@ class SocketTracker:
             row_id = self._rows.get(inode)
             if row_id is not None:
                 owners = self._resolver.owners(inode)
-                self._outbox.put("owners", row_id, owners)
-                netns = self._inodes[row_id][1]
-                if owners.holders:
-                    self._unowned.get(netns, _NOBODY).discard(inode)
-                    if not self._unowned.get(netns):
-                        self._resolver.stop_search(netns)
-                else:
-                    self._unowned.setdefault(netns, set()).add(inode)
+                for same in (row_id, *self._more_rows.get(inode, ())):
+                    self._outbox.put("owners", same, owners)
+                if not owners.holders:  # should it be there still in the next tick, then somebody else holds it
+                    self._wanted.setdefault(self._inodes[row_id][1], set()).add(inode)
 
     def _take(self, netns: int, found: Found) -> None:
         self._gone(found.gone)
         self._outbox.put_all("sockets", found.sockets)
         self._outbox.put_all("stats", found.stats)
         for row_id, socket in found.sockets:
-            self._forget_inode(row_id)  # an accepted socket gets one, a closed one loses it
+            had_inode = self._forget_inode(row_id)  # an accepted socket gets one, a closed one loses it
+            owners = NO_OWNERS
             if socket.inode is not None and socket.ownable:
-                self._rows[socket.inode] = row_id
-                self._inodes[row_id] = (socket.inode, netns)
+                self._note_inode(row_id, socket.inode, netns)
                 owners = self._resolver.owners(socket.inode)
-                if owners.holders:
-                    self._outbox.put("owners", row_id, owners)
-                else:
-                    self._unowned.setdefault(netns, set()).add(socket.inode)
-                    self._wanted.add(netns)
+                if not owners.holders:
+                    self._wanted.setdefault(netns, set()).add(socket.inode)
+            if owners.holders or had_inode:
+                self._outbox.put("owners", row_id, owners)
 
     def _gone(self, rows: List[int]) -> None:
         for row_id in rows:
             self._forget_inode(row_id)
             self._outbox.drop("sockets", row_id)
 
-    def _forget_inode(self, row_id: int) -> None:
+    def _note_inode(self, row_id: int, inode: int, netns: int) -> None:
+        self._inodes[row_id] = (inode, netns)
+        if self._rows.setdefault(inode, row_id) != row_id:
+            self._more_rows.setdefault(inode, set()).add(row_id)
+
+    def _forget_inode(self, row_id: int) -> bool:
+        """Whether the row had one."""
         known = self._inodes.pop(row_id, None)
-        if known is not None:
-            inode, netns = known
-            if self._rows.get(inode) == row_id:
-                del self._rows[inode]
-            self._unowned.get(netns, _NOBODY).discard(inode)
-
-
-_NOBODY: Set[int] = set()
+        if known is None:
+            return False
+        inode = known[0]
+        more = self._more_rows.get(inode)
+        if more:
+            more.discard(row_id)
+            if self._rows[inode] == row_id:
+                self._rows[inode] = more.pop()
+            if not more:
+                del self._more_rows[inode]
+        else:
+            del self._rows[inode]
+        return True
 
 
 def _explain(error: OSError) -> str:

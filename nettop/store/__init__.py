@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from nettop.model import Delta, Event, Health, Host
 from nettop.snapshot import EMPTY, Coverage, HostRates, Snapshot
@@ -67,7 +68,7 @@ class Store:
             self._forget()
         self._events.extend(delta.events)
         self._events_total += len(delta.events)
-        elapsed = None if self._clock is None else delta.clock - self._clock
+        elapsed = delta.clock - self._clock if self._clock is not None and delta.clock > self._clock else None
         renamed = self._namespaces.take(delta.changes)
         pids = self._processes.take(delta.changes)
         self._take_machine(delta)
@@ -114,13 +115,17 @@ class Store:
         )
         self._namespaces.rebuild(self._processes.in_namespace, elapsed)
         self._remember(rates, elapsed)
+        connections = dict(self._connections.rows)
+        processes = dict(self._processes.rows)
+        namespaces = dict(self._namespaces.rows)
+        shown = self.snapshot
         self.snapshot = Snapshot(
-            sequence=self.snapshot.sequence + 1,
+            sequence=shown.sequence + 1,
             time=delta.time,
             interval=elapsed,
-            connections=dict(self._connections.rows),
-            processes=dict(self._processes.rows),
-            namespaces=dict(self._namespaces.rows),
+            connections=connections,
+            processes=processes,
+            namespaces=namespaces,
             events=tuple(self._events),
             events_total=self._events_total,
             host=self._host,
@@ -128,22 +133,29 @@ class Store:
             health=tuple(self._health.values()),
             coverage=self._coverage(),
             changed={
-                "connections": frozenset(self._connections.changed),
-                "processes": frozenset(self._processes.changed),
-                "namespaces": frozenset(self._namespaces.changed),
+                "connections": self._different(shown.connections, connections, self._connections.changed),
+                "processes": self._different(shown.processes, processes, self._processes.changed),
+                "namespaces": self._different(shown.namespaces, namespaces, self._namespaces.changed),
             },
         )
         self._host_history.append(self.snapshot.rates)
         self._close_picture(delta.clock)
         return self.snapshot
 
+    def _different(self, shown: Mapping[int, Any], now: Mapping[int, Any], changed: set[int]) -> frozenset[int]:
+        """Ids of rows that are not the same as in the last picture, of those that `changed`; of all after a key
+        frame."""
+        ids = shown.keys() | now.keys() if self._clock is None else changed
+        return frozenset(row_id for row_id in ids if now.get(row_id) is not shown.get(row_id))
+
     def _close_picture(self, clock: float) -> None:
         self._clock = clock
         self._host_before = self._host
         self._renamed = set()
         self._ledger.close_picture()
-        for table in (self._connections, self._processes, self._namespaces):
-            table.close_picture()
+        self._connections.close_picture(self.snapshot.connections)
+        self._processes.close_picture()
+        self._namespaces.close_picture()
 
     def _process_rates(self, elapsed: float | None) -> dict[Key, tuple[float, float]]:
         if not elapsed:
@@ -187,12 +199,12 @@ class Store:
         cpu_total = now.cpu_total - before.cpu_total
         home = next((row for row in self._namespaces.rows.values() if row.namespace.kind == "host"), None)
         return HostRates(
-            cpu=100 * (now.cpu_busy - before.cpu_busy) / cpu_total if cpu_total > 0 else None,
+            cpu=100 * max(0.0, now.cpu_busy - before.cpu_busy) / cpu_total if cpu_total > 0 else None,
             rx_rate=home.rx_rate if home else None,
             tx_rate=home.tx_rate if home else None,
             retrans_percent=_retransmitted(before, now),
-            forks=(now.forks - before.forks) / elapsed,
-            collector_cpu=100 * (now.collector_cpu - before.collector_cpu) / elapsed,
+            forks=max(0, now.forks - before.forks) / elapsed,
+            collector_cpu=100 * max(0.0, now.collector_cpu - before.collector_cpu) / elapsed,
         )
 
 
@@ -200,6 +212,6 @@ def _retransmitted(before: Host, now: Host) -> float | None:
     """Percent of the segments sent in the interval that were sent again; None where the kernel does not say."""
     if None in (now.tcp_out_segs, before.tcp_out_segs, now.tcp_retrans_segs, before.tcp_retrans_segs):
         return None
-    again = (now.tcp_retrans_segs or 0) - (before.tcp_retrans_segs or 0)
-    sent = (now.tcp_out_segs or 0) - (before.tcp_out_segs or 0) + again
+    again = max(0, (now.tcp_retrans_segs or 0) - (before.tcp_retrans_segs or 0))
+    sent = max(0, (now.tcp_out_segs or 0) - (before.tcp_out_segs or 0)) + again
     return 100 * again / sent if sent > 0 else 0.0

@@ -13,6 +13,7 @@ Moved = tuple[int, int, int]
 """Bytes received and sent, and segments sent again, since the last picture."""
 
 _STILL: Moved = (0, 0, 0)
+_UNKNOWN = (None, None, None)
 _NOTHING: Change = Change({}, [])
 
 
@@ -29,7 +30,7 @@ class Connections:
         self.changed: set[int] = set()
         """Rows new, different or gone since `close_picture`."""
         self.moved: dict[int, Moved] = {}
-        """What moved since then."""
+        """What moved since then, of the rows that did."""
         self._ledger = ledger
         self._process_of = process_of
         self._namespace_of = namespace_of
@@ -37,7 +38,7 @@ class Connections:
         self._sockets: dict[int, Socket] = {}
         self._stats: dict[int, SocketStats] = {}
         self._owners: dict[int, Owners] = {}
-        self._before: dict[int, SocketStats] = {}  # of the last picture, where it differs from now
+        self._shown: Mapping[int, Connection] = {}  # the rows of the last picture
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
         self._held: dict[int, set[int]] = {}  # pid → rows it holds
 
@@ -62,7 +63,7 @@ class Connections:
         return {row_id for row_id, row in self.rows.items() if row.socket.netns in namespaces}
 
     def restless(self) -> set[int]:
-        """Ids whose rows change with the picture although no Delta touched them: what moved and now stands still."""
+        """Ids whose rows may differ in this picture although no Delta touched them: what moved and now stands still."""
         return self._restless - self.moved.keys()
 
     def rebuild(self, ids: Iterable[int], elapsed: float | None) -> None:
@@ -70,18 +71,21 @@ class Connections:
         for row_id in ids:
             old = self.rows.get(row_id)
             new = self._join(row_id, old, elapsed)
-            if new is None or new == old:
+            if new is None or (old is not None and new == old):
                 continue
+            shown = self._shown.get(row_id)
+            if shown is not None and shown is not old and new == shown:
+                new = shown  # changed and changed back: nothing to repaint
             self.rows[row_id] = new
             self.changed.add(row_id)
             self._ledger.replace(old, new)
             if old is None or old.owners is not new.owners:
                 self._index(row_id, old, new)
 
-    def close_picture(self) -> None:
-        """What changes from here on belongs to the next picture."""
+    def close_picture(self, shown: Mapping[int, Connection]) -> None:
+        """The picture shows these rows; what changes from here on belongs to the next."""
         self.changed, self.moved = set(), {}
-        self._before.clear()
+        self._shown = shown
 
     def _join(self, row_id: int, old: Connection | None, elapsed: float | None) -> Connection | None:
         """The row of an id; None where a Delta contradicts itself and leaves out what a row needs."""
@@ -90,9 +94,12 @@ class Connections:
         owners = self._owners.pop(row_id, None) or (old.owners if old else NO_OWNERS)
         if socket is None or stats is None:
             return None
-        if old is not None and stats is not old.stats:
-            self._before.setdefault(row_id, old.stats)
-        before = self._before.get(row_id, stats if old is not None else None)
+        shown = self._shown.get(row_id)
+        before = shown.stats if shown is not None else None
+        if elapsed and stats is before:
+            self._restless.discard(row_id)
+        else:
+            self._restless.add(row_id)
         rx_rate, tx_rate, retrans_rate = self._rates(row_id, socket, stats, before, elapsed)
         process, *others = map(self._process_of, owners.holders or (None,))
         return Connection(
@@ -112,18 +119,11 @@ class Connections:
     def _rates(
         self, row_id: int, socket: Socket, stats: SocketStats, before: SocketStats | None, elapsed: float | None
     ) -> tuple[float | None, float | None, float | None]:
-        if stats.rx_bytes is None or stats.tx_bytes is None:
-            return None, None, None
-        if (before is None and socket.since is None) or not elapsed:
-            self._restless.add(row_id)
-            return None, None, None
-        # a socket that opened since the last picture began at zero
-        moved = _moved(before, stats) if before is not None else (stats.rx_bytes, stats.tx_bytes, stats.retrans or 0)
-        if moved == _STILL:
-            self._restless.discard(row_id)
-            return 0.0, 0.0, 0.0
+        moved = _moved(before, stats, socket.since is not None)
+        if not elapsed or moved is None or moved == _STILL:
+            self.moved.pop(row_id, None)
+            return (0.0, 0.0, 0.0) if elapsed and moved is not None else _UNKNOWN
         self.moved[row_id] = moved
-        self._restless.add(row_id)
         return moved[0] / elapsed, moved[1] / elapsed, moved[2] / elapsed
 
     def _index(self, row_id: int, old: Connection | None, new: Connection | None) -> None:
@@ -137,7 +137,7 @@ class Connections:
             self._held.setdefault(owner.pid, set()).add(row_id)
 
     def _drop(self, row_id: int) -> None:
-        for table in (self._sockets, self._stats, self._owners, self._before, self.moved):
+        for table in (self._sockets, self._stats, self._owners, self.moved):
             table.pop(row_id, None)
         self._restless.discard(row_id)
         old = self.rows.pop(row_id, None)
@@ -147,10 +147,18 @@ class Connections:
             self._index(row_id, old, None)
 
 
-def _moved(before: SocketStats, now: SocketStats) -> Moved:
-    """Never negative: counters that run backwards belong to another life of the socket (disconnect and connect)."""
+def _moved(before: SocketStats | None, now: SocketStats, young: bool) -> Moved | None:
+    """What moved since the last picture, in which a `young` socket may not have been; None where that is unknown.
+
+    Never negative: counters that run backwards belong to another life of the socket (disconnect and connect)."""
+    if now.rx_bytes is None or now.tx_bytes is None:
+        return None
+    if before is None:  # opened since the last picture: it began at zero
+        return (now.rx_bytes, now.tx_bytes, now.retrans or 0) if young else None
+    if before.rx_bytes is None or before.tx_bytes is None:
+        return None
     return (
-        max(0, (now.rx_bytes or 0) - (before.rx_bytes or 0)),
-        max(0, (now.tx_bytes or 0) - (before.tx_bytes or 0)),
+        max(0, now.rx_bytes - before.rx_bytes),
+        max(0, now.tx_bytes - before.tx_bytes),
         max(0, (now.retrans or 0) - (before.retrans or 0)),
     )

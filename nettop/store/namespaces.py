@@ -49,10 +49,9 @@ class Namespaces:
         for row_id in interfaces.gone:
             self._counters.pop(row_id, None)
             self._before.pop(row_id, None)
-            interface = self._interfaces.pop(row_id, None)
-            if interface is not None:
-                self._links.get(interface.netns, {}).pop(row_id, None)
+            self._unlink(row_id)
         for row_id, interface in interfaces.rows.items():
+            self._unlink(row_id, interface.netns)
             self._interfaces[row_id] = interface
             self._links.setdefault(interface.netns, {})[row_id] = None
         self._counters.update(changes.get("counters", _NOTHING).rows)
@@ -78,14 +77,20 @@ class Namespaces:
                 self.rows[row_id] = row
                 self.changed.add(row_id)
 
-    def row_of(self, netns: int) -> NamespaceRow | None:
-        """The row of the namespace with this inode."""
-        return self.rows.get(self._ids.get(netns, -1))
-
     def close_picture(self) -> None:
         """What changes from here on belongs to the next picture."""
         self.changed = set()
         self._before = dict(self._counters)
+
+    def _unlink(self, row_id: int, netns: int | None = None) -> None:
+        """Forget an interface, unless it stays in this namespace and keeps its place there."""
+        interface = self._interfaces.get(row_id)
+        if interface is not None and interface.netns != netns:
+            del self._interfaces[row_id]
+            links = self._links[interface.netns]
+            del links[row_id]
+            if not links:
+                del self._links[interface.netns]
 
     def _rate(self, ids: Iterable[int], counter: str, elapsed: float | None) -> float | None:
         known = [i for i in ids if i in self._before and i in self._counters and not self._interfaces[i].loopback]

@@ -26,7 +26,7 @@ class Processes:
         self._processes: dict[int, Process] = {}
         self._usage: dict[int, Usage] = {}
         self._ids: dict[int, int] = {}  # pid → row id
-        self._before: dict[int, Usage] = {}  # of the last picture, where it differs from now
+        self._memory = 0
         self._touched: set[int] = set()
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
 
@@ -39,7 +39,9 @@ class Processes:
 
     def row_id(self, key: Key) -> int | None:
         """Id of a process's row, None where it is not listed."""
-        return self._ids.get(key[0])
+        row_id = self._ids.get(key[0], -1)
+        process = self._processes.get(row_id)
+        return row_id if process is not None and process.start_time == key[1] else None
 
     def take(self, changes: Mapping[str, Change]) -> set[int]:
         """Put a Delta's rows into the tables; pids that are new, different or gone."""
@@ -53,8 +55,6 @@ class Processes:
             self._processes[row_id] = process
             self._ids[process.pid] = row_id
             pids.add(process.pid)
-        for row_id in usage.rows.keys() & self._usage.keys():
-            self._before.setdefault(row_id, self._usage[row_id])
         self._usage.update(usage.rows)
         self._touched.update(processes.rows, usage.rows)
         return pids
@@ -74,6 +74,9 @@ class Processes:
         """
         touched = self._touched | self._restless
         touched.update(self._ids[pid] for pid, _ in (*keys, *rates) if pid in self._ids)
+        if memory != self._memory:
+            self._memory = memory
+            touched.update(self._processes)
         if namespaces:
             touched.update(row_id for row_id, p in self._processes.items() if p.netns in namespaces)
         for row_id in touched:
@@ -88,7 +91,6 @@ class Processes:
         """What changes from here on belongs to the next picture."""
         self.changed = set()
         self._touched = set()
-        self._before.clear()
 
     def _join(
         self,
@@ -127,10 +129,9 @@ class Processes:
     def _cpu(self, row_id: int, usage: Usage, elapsed: float | None) -> float | None:
         if not elapsed:
             return None
-        if row_id not in self.rows:  # began since the last picture, at zero
-            return 100 * usage.cpu_time / elapsed
-        before = self._before.get(row_id, usage)
-        return max(0.0, 100 * (usage.cpu_time - before.cpu_time) / elapsed)
+        shown = self.rows.get(row_id)  # of the last picture: this one's are made once
+        before = shown.usage.cpu_time if shown is not None else 0.0  # it began since then
+        return max(0.0, 100 * (usage.cpu_time - before) / elapsed)
 
     def _count(self, process: Process | None, sign: int) -> None:
         if process is not None and process.netns is not None:
@@ -141,7 +142,6 @@ class Processes:
     def _drop(self, row_id: int, pids: set[int]) -> None:
         process = self._processes.pop(row_id, None)
         self._usage.pop(row_id, None)
-        self._before.pop(row_id, None)
         self._touched.discard(row_id)
         self._restless.discard(row_id)
         if self.rows.pop(row_id, None) is not None:

@@ -91,13 +91,17 @@ class Ledger:
 
     def _change(self, row: Connection, sign: int) -> None:
         netns, holders = row.socket.netns, row.owners.holders
-        inside = self._namespaces.setdefault(netns, SocketSums())
+        inside = self._namespaces.get(netns)
+        if inside is None:
+            inside = self._namespaces[netns] = SocketSums()
         inside.change(row, sign)
         if not inside.sockets:
             del self._namespaces[netns]
         if holders:
             key = holders[0][:2]
-            held = self._processes.setdefault(key, SocketSums())
+            held = self._processes.get(key)
+            if held is None:
+                held = self._processes[key] = SocketSums()
             held.change(row, sign)
             if not held.sockets:
                 del self._processes[key]
@@ -108,5 +112,10 @@ class Ledger:
 
 
 def _only_moved(old: Connection, new: Connection) -> bool:
-    """Same socket, same holders, same state: only counters differ."""
-    return old.socket is new.socket and old.owners is new.owners and old.stats.state == new.stats.state
+    """Same socket, same holders, same state, bytes known or not as before: only counters differ."""
+    return (
+        old.socket is new.socket
+        and old.owners is new.owners
+        and old.stats.state == new.stats.state
+        and (old.stats.rx_bytes is None) == (new.stats.rx_bytes is None)
+    )

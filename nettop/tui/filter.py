@@ -36,9 +36,6 @@ class FilterLine(Horizontal):
             super().__init__()
             self.text = text
 
-    class Done(Message):
-        """Enter: the filter stays."""
-
     def __init__(self, look: Look) -> None:
         super().__init__(id="filter")
         self._look = look
@@ -62,7 +59,7 @@ class FilterLine(Horizontal):
             self._input.value = text
         self._input.cursor_position = len(text)
         self.show_error(None)
-        self._input.focus()
+        self.screen.set_focus(self._input)  # at once: the next keys may have been typed already
 
     def close(self) -> None:
         self.display = False
@@ -80,7 +77,3 @@ class FilterLine(Horizontal):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self.post_message(self.Typed(event.value))
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.post_message(self.Done())

@@ -25,6 +25,8 @@ class Action:
     """One word for the footer; empty where it is not listed there."""
     group: str = ""
     """Heading in the help."""
+    at_once: bool = False
+    """Acts before the next key is looked at, so that `/nginx` and Enter may arrive in one piece, over a slow line."""
 
 
 ACTIONS = (
@@ -44,6 +46,7 @@ ACTIONS = (
         "go into the row: a process or namespace shows its connections, a connection every field",
         "open",
         "Look at",
+        at_once=True,
     ),
     Action(
         "back", "escape", "Esc", "back", "back: clears the filter first, then leaves what was opened", "back", "Look at"
@@ -54,7 +57,7 @@ ACTIONS = (
     Action("page_down", "pagedown,ctrl+f", "PgDn", "page(1)", "a page down", group="Move"),
     Action("first", "home,g", "Home g", "first", "the first row", group="Move"),
     Action("last", "end,G", "End G", "last", "the last row", group="Move"),
-    Action("filter", "slash,f4", "/ F4", "filter", "filter as you type", "filter", "Rows"),
+    Action("filter", "slash,f4", "/ F4", "filter", "filter as you type", "filter", "Rows", at_once=True),
     Action("sort", "s,f6", "s F6", "sort_menu", "choose what to sort by", "sort", "Rows"),
     Action(
         "sort_left",
@@ -85,4 +88,7 @@ ACTIONS = (
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:
     """The same for Textual."""
-    return [Binding(action.keys, action.action, action.help, show=False, id=action.name) for action in actions]
+    return [
+        Binding(action.keys, action.action, action.help, show=False, priority=action.at_once, id=action.name)
+        for action in actions
+    ]

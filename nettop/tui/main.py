@@ -57,7 +57,7 @@ class MainScreen(Screen[None]):
         self._message: str | None = None
         self._wanted = asyncio.Event()
         self._key_time = 0.0
-        self._own_cpu = _OwnCpu()
+        self._own = _Own()
         self._host = Line(look.text)
         self._coverage = Line(look.dim)
         self._tabs = Line(look.band)
@@ -85,7 +85,7 @@ class MainScreen(Screen[None]):
     def show(self, snapshot: Snapshot) -> None:
         """A new picture has arrived."""
         self.latest = snapshot
-        self._own_cpu.tick(snapshot)
+        self._own.tick(snapshot, self.source.memory())
         if not self.frozen:
             self.snapshot = snapshot
             self._want()
@@ -134,8 +134,7 @@ class MainScreen(Screen[None]):
     def _show_status(self) -> None:
         width, look, signs = self.size.width, self.look, self.signs
         self._host.show(status.host_line(self.latest, self.source.host_history(), width, look, signs))
-        own_cpu = self._own_cpu.percent
-        self._coverage.show(status.coverage_line(self.latest, own_cpu, self.notice, width, look, signs))
+        self._coverage.show(status.coverage_line(self.latest, self._own.cost, self.notice, width, look, signs))
         self._tabs.show(status.tabs_line(self.latest, self.levels, self.frozen, width, look, signs))
         self._show_title()
 
@@ -172,9 +171,6 @@ class MainScreen(Screen[None]):
             self._filter.show_error(None)
             self._want()
 
-    def on_filter_line_done(self) -> None:
-        self._close_filter()
-
     def _compositor_forget(self) -> None:
         if isinstance(self._compositor, DiffCompositor):
             self._compositor.forget()
@@ -209,7 +205,15 @@ class MainScreen(Screen[None]):
         panes = status.PANES
         self.action_pane(panes[(panes.index(self.levels.level.active) + step) % len(panes)])
 
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        """While a filter is typed, a slash is a letter of it."""
+        return not (action == "filter" and self._filter.display)
+
     def action_open(self) -> None:
+        """Keep the filter that is being typed; else go into the row under the cursor."""
+        if self._filter.display:
+            self._close_filter()
+            return
         row = self.pane.row
         if isinstance(row, Connection):
             self._open_detail(row)
@@ -254,7 +258,7 @@ class MainScreen(Screen[None]):
         if self._filter.display:
             self._filter.close()
             self._title.display = True
-            self._table.focus()
+            self.set_focus(self._table)
             self._show_title()
 
     def action_sort_by(self, name: str) -> None:
@@ -321,18 +325,20 @@ class MainScreen(Screen[None]):
         self.app.exit()
 
 
-class _OwnCpu:
+class _Own:
     """What nettop uses: its collector, told by the picture, and this process."""
 
     def __init__(self) -> None:
-        self.percent: float | None = None
-        """Percent of one processor since the picture before; None until a second one."""
+        self.cost = status.OwnCost(None, 0)
+        """Of both processes, as of the last picture."""
         self._before: tuple[float, float] | None = None
 
-    def tick(self, snapshot: Snapshot) -> None:
-        """Once a picture."""
+    def tick(self, snapshot: Snapshot, memory: int) -> None:
+        """Once a picture; `memory` of this process, in bytes."""
         used, at = time.process_time(), time.monotonic()
         collector = snapshot.rates.collector_cpu
+        cpu = None
         if self._before and collector is not None and at > self._before[1]:
-            self.percent = collector + 100 * (used - self._before[0]) / (at - self._before[1])
+            cpu = collector + 100 * (used - self._before[0]) / (at - self._before[1])
         self._before = used, at
+        self.cost = status.OwnCost(cpu, memory + (snapshot.host.collector_memory if snapshot.host else 0))

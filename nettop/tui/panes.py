@@ -25,8 +25,8 @@ RUN = 2048
 HOLD = 3.0
 """Seconds the order holds after the cursor moved, so that rows do not run away from it."""
 
-Entry = tuple[bool, Any, int]
-"""(known or not, sort value, row id with the sign of the direction): sorts as the rows are shown."""
+Entry = tuple[bool, Any, int, int]
+"""(known or not, sort value, rank and row id with the sign of the direction): sorts as the rows are shown."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,12 @@ class Pane:
         sign = -1 if self.order.descending else 1
         if not whole:
             outdated = {sign * row_id for row_id in changed}
-            kept = [entry for entry in self._entries if entry[2] not in outdated]
+            kept = [entry for entry in self._entries if entry[-1] not in outdated]
             yield
             passing = self._passing - changed
             yield
         fresh: list[Entry] = []
-        test, query, entry_of, now = self.test, self.query, _entry_maker(self.order), snapshot.time
+        test, query, entry_of, now = self.test, self.query, _entry_maker(self.order, self.view.rank), snapshot.time
         pace = _Pace()
         for row_id in changed:
             row = rows.get(row_id)
@@ -174,7 +174,7 @@ class Pane:
                 yield
         entries = yield from _merge(kept, fresh, self.order.descending)
         yield
-        ids = [sign * entry[2] for entry in entries]
+        ids = [sign * entry[-1] for entry in entries]
         yield
         if self.held and self.ids:
             ids = _in_place(self.ids, self._passing, ids, passing)
@@ -228,15 +228,17 @@ class _Pace:
         return True
 
 
-def _entry_maker(order: Order) -> Callable[[Any, float], Entry]:
-    """What makes the entry of a row: known values before unknown ones in either direction, then the lower id."""
+def _entry_maker(order: Order, rank: Callable[[Any], int]) -> Callable[[Any, float], Entry]:
+    """What makes the entry of a row: known values before unknown ones in either direction, then the lower rank and the
+    lower id."""
     key, descending = order.key(), order.descending
+    sign = -1 if descending else 1
 
     def entry(row: Any, now: float) -> Entry:
         value = key(row, now)
         if value is None:
-            return (not descending, 0, -row.id if descending else row.id)
-        return (descending, value, -row.id if descending else row.id)
+            return (not descending, 0, sign * rank(row), sign * row.id)
+        return (descending, value, sign * rank(row), sign * row.id)
 
     return entry
 

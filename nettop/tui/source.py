@@ -24,5 +24,8 @@ class Source(Protocol):
     def host_history(self) -> Sequence[HostRates]:
         """Recent rates of the whole machine, oldest first."""
 
+    def memory(self) -> int:
+        """Bytes of memory that only this process uses; 0 where that is not known."""
+
     def set_interval(self, seconds: float) -> None:
         """Ask for a picture every so many seconds from now on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.style import Style
 
@@ -33,6 +34,15 @@ class _Part:
 
     expendable: int
     pieces: Pieces
+
+
+class OwnCost(NamedTuple):
+    """What nettop itself uses, screen and collector together."""
+
+    cpu: float | None
+    """Percent of one processor; None until a second picture."""
+    memory: int
+    """Bytes; 0 where not known."""
 
 
 def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look: Look, signs: Signs) -> Pieces:
@@ -71,9 +81,7 @@ def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look
     return _fitted(line, width, " " * gap, look.text)
 
 
-def coverage_line(
-    snapshot: Snapshot, own_cpu: float | None, notice: str | None, width: int, look: Look, signs: Signs
-) -> Pieces:
+def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: int, look: Look, signs: Signs) -> Pieces:
     """What nettop knows of what happens here; while its collector is gone, that instead."""
     if notice:
         return [piece(f" {signs.warning} {text.safe(notice)}", look.warning)]
@@ -108,12 +116,15 @@ def coverage_line(
             ],
         )
     )
-    if own_cpu is not None:
-        parts.append(_Part(4, [piece("nettop ", look.dim), piece(_percent(own_cpu), look.text)]))
+    if own.cpu is not None:
+        parts.append(_Part(4, [piece("nettop ", look.dim), piece(_percent(own.cpu), look.text)]))
+        if own.memory:
+            parts[-1].pieces.append(piece(f" {text.bytes_(own.memory).replace(' ', '')}", look.text))
     separator = f" {signs.separator} "
-    if not snapshot.health:
+    complaints = [health for health in snapshot.health if health.status != "absent"]
+    if not complaints:
         return _fitted(parts, width, separator, look.dim)
-    first, *others = snapshot.health
+    first, *others = complaints
     sentence = text.safe(f"{signs.warning} {first.status}: {first.reason}")
     more = f" (and {len(others)} more)" if others else ""
     least = min(REASON, text.cell_width(sentence)) + len(more)

@@ -41,6 +41,9 @@ class ScriptedSource:
     def host_history(self) -> Sequence[HostRates]:
         return self._host_history
 
+    def memory(self) -> int:
+        return 30 << 20
+
     def set_interval(self, seconds: float) -> None:
         self.interval = seconds
 
@@ -100,6 +103,9 @@ class BusySource:
 
     def host_history(self) -> Sequence[HostRates]:
         return self._host_history
+
+    def memory(self) -> int:
+        return 30 << 20
 
     def set_interval(self, seconds: float) -> None:
         self._interval = seconds

@@ -25,7 +25,7 @@ def host_line(width: int = 140) -> str:
 
 def coverage_line(notice: str | None = None, width: int = 160, **changes: object) -> str:
     picture = dataclasses.replace(rows.snapshot(), **changes)  # type: ignore[arg-type]
-    return text(status.coverage_line(picture, 0.9, notice, width, COLOR, UNICODE))
+    return text(status.coverage_line(picture, status.OwnCost(0.9, 58 << 20), notice, width, COLOR, UNICODE))
 
 
 class TestHostLine:
