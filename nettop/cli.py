@@ -35,24 +35,36 @@ class UsageError(Exception):
     """What was asked cannot be understood; the message is one line."""
 
 
+class NothingReadableError(Exception):
+    """Neither processes nor sockets can be seen; the message is one line."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run nettop with these arguments (those of the process by default); its exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_attach_sort(sys.argv[1:] if arguments is None else arguments))
     run = _fields if options.command == "fields" else _view if options.command in VIEWS else _screen
     try:
-        return run(options)
+        code = run(options)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         print(f"nettop: {error}", file=sys.stderr)
         return WRONG_USAGE
-    except BrokenPipeError:
-        # whoever read has seen enough; nothing more may be written, by the interpreter's last flush either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except KeyboardInterrupt:
+    except NothingReadableError as error:
+        print(f"nettop: {error}", file=sys.stderr)
+        return NOTHING_READABLE
+    except (BrokenPipeError, KeyboardInterrupt):
+        _write_no_more()
         return DONE
     except OSError as error:
         print(f"nettop: {error}", file=sys.stderr)
+        _write_no_more()
         return FAILED
+
+
+def _write_no_more() -> None:
+    """Whoever read has seen enough, or cannot take it: what is left to write goes nowhere, without a complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,17 +81,20 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Without a command, the full screen. Filters and fields: `nettop fields`.",
     )
     parser.add_argument("--version", action="version", version=f"nettop {__version__}")
-    parser.add_argument("-d", "--delay", type=_seconds, default=1.0, metavar="SECONDS", help="between two pictures (1)")
+    parser.add_argument("-d", "--delay", type=_seconds, metavar="SECONDS", help="between two pictures (1)")
     parser.add_argument(
         "-b", "--batch", dest="command", action="store_const", const="processes", help="the same as `nettop processes`"
     )
     _add_view_options(parser, hidden=True)
+    parser.set_defaults(delay=1.0, count=1, filter="")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for view in VIEWS.values():
-        command = commands.add_parser(view.name, help=f"{view.title.lower()} as a plain table or as JSON lines")
-        command.add_argument(
-            "-d", "--delay", type=_seconds, default=1.0, metavar="SECONDS", help="between listings (1)"
+        command = commands.add_parser(
+            view.name,
+            help=f"{view.title.lower()} as a plain table or as JSON lines",
+            argument_default=argparse.SUPPRESS,  # what was said before the command stands
         )
+        command.add_argument("-d", "--delay", type=_seconds, metavar="SECONDS", help="between listings (1)")
         _add_view_options(command)
     fields = commands.add_parser("fields", help="every field of a view: name, unit, meaning")
     fields.add_argument("view", nargs="?", choices=list(VIEWS), metavar="VIEW", help=", ".join(VIEWS))
@@ -93,28 +108,41 @@ def _add_view_options(parser: argparse.ArgumentParser, hidden: bool = False) -> 
         return argparse.SUPPRESS if hidden else text
 
     add = parser.add_argument
-    add("-n", "--count", type=_count, default=1, metavar="N", help=words("listings; 0: until interrupted (1)"))
-    add("-f", "--filter", default="", metavar="EXPR", help=words("only rows that match, e.g. 'comm:nginx rate>1MB'"))
-    add("-s", "--sort", default=None, metavar="FIELD", help=words("sort by it; a leading - reverses"))
-    add("-c", "--columns", default=None, metavar="A,B,C", help=words("the fields to print"))
-    add("--limit", type=_count, default=None, metavar="N", help=words("at most N rows"))
+    add("-n", "--count", type=_count, metavar="N", help=words("listings; 0: until interrupted (1)"))
+    add("-f", "--filter", metavar="EXPR", help=words("only rows that match, e.g. 'comm:nginx rate>1MB'"))
+    add("-s", "--sort", metavar="FIELD", help=words("sort by it; a leading - reverses"))
+    add("-c", "--columns", metavar="A,B,C", help=words("the fields to print"))
+    add("--limit", type=_count, metavar="N", help=words("at most N rows"))
     add("--json", action="store_true", help=words("one JSON object a row, every field unless --columns"))
     add("--no-header", action="store_true", help=words("no line of titles"))
     add("--no-rates", action="store_true", help=words("do not wait for the second sample that rates need"))
 
 
+def _attach_sort(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `-s -rate` in the form that argparse does not take for two options."""
+    attached: list[str] = []
+    for word in arguments:
+        if attached and attached[-1] in ("-s", "--sort") and word.startswith("-"):
+            attached[-1] = f"--sort={word}"
+        else:
+            attached.append(word)
+    return attached
+
+
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0.1 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError("from 0.1 to 3600 seconds")
-    return seconds
+    with contextlib.suppress(ValueError):
+        seconds = float(text)
+        if 0.1 <= seconds <= 3600:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not from 0.1 to 3600 seconds")
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError("0 or more")
-    return count
+    with contextlib.suppress(ValueError):
+        count = int(text)
+        if count >= 0:
+            return count
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
 
 
 # --- the full screen -------------------------------------------------------------------------------------------------
@@ -159,8 +187,7 @@ def _view(options: argparse.Namespace) -> int:
     for listing, picture in enumerate(_snapshots(options, view)):
         snapshot = picture
         if not (snapshot.processes or snapshot.connections):
-            print("nettop: nothing can be read here; is /proc mounted?", file=sys.stderr)
-            return NOTHING_READABLE
+            raise NothingReadableError("nothing can be read here; is /proc mounted?")
         if view.name == "events":
             events, seen = batch.new_events(snapshot, seen)
             snapshot = dataclasses.replace(snapshot, events=events)
@@ -183,7 +210,11 @@ def _snapshots(options: argparse.Namespace, view: View) -> Iterator[Snapshot]:
     from nettop.collector.collector import Collector
     from nettop.store import Store
 
-    collector, store = Collector(), Store()
+    store = Store()
+    try:
+        collector = Collector()
+    except OSError as error:
+        raise NothingReadableError(f"nothing can be read here: {error}; is /proc mounted?") from None
     collector.start()
     with contextlib.closing(collector):
         due = time.monotonic()

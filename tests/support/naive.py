@@ -165,4 +165,5 @@ class NaiveStore:
         known = [i for i in links if i in now and i in before and not self.now["interfaces"][i].loopback]
         if not known or not self.elapsed:
             return None
-        return sum(max(0, getattr(now[i], counter) - getattr(before[i], counter)) for i in known) / self.elapsed
+        moved: int = sum(max(0, getattr(now[i], counter) - getattr(before[i], counter)) for i in known)
+        return moved / self.elapsed

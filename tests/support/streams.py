@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nettop.model import COMPANIONS, NO_OWNERS, TABLES, Change, Delta, Event, Health, InterfaceCounters, Owner, Owners
+from nettop.snapshot import EMPTY, Connection, NamespaceRow, ProcessRow, Snapshot
+from nettop.store import Store
 from tests.support.rows import HOST_NETNS, NOW, connection, event, host, interface, namespace_row, process_row
 
 NAMESPACES = (HOST_NETNS, HOST_NETNS + 1, HOST_NETNS + 2)
@@ -69,6 +71,10 @@ class Machine:
         process = self.tables["processes"][row_id]
         return Owner(process.pid, process.start_time, fd)
 
+    def held(self, *processes: int) -> Owners:
+        """What says that the processes with these row ids hold a socket."""
+        return Owners("exact", tuple(map(self.owner, processes)))
+
     def remove(self, table: str, row_id: int) -> None:
         """A row and its companions are gone."""
         for name in (table, *COMPANIONS.get(table, ())):
@@ -87,6 +93,42 @@ class Machine:
                 changes[name] = Change(news, gone)
         self._told = {name: dict(rows) for name, rows in self.tables.items()}
         return Delta(key, True, NOW + self.clock, self.clock, changes, events, 0)
+
+
+class Watched(Machine):
+    """A machine and the store that is told of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store()
+        self.tables["host"][0] = host()
+
+    def picture(self, seconds: float = 1.0) -> Snapshot:
+        """The picture after the next tick; the first is a key frame."""
+        shown = self.store.apply(self.tell(seconds, key=self.store.snapshot is EMPTY))
+        assert shown is not None
+        return shown
+
+    def connection(self, row_id: int) -> Connection:
+        """The row of a socket in the last picture."""
+        return self.store.snapshot.connections[row_id]
+
+    def process(self, row_id: int) -> ProcessRow:
+        """The row of a process in the last picture."""
+        return self.store.snapshot.processes[row_id]
+
+    def namespace(self, row_id: int) -> NamespaceRow:
+        """The row of a namespace in the last picture."""
+        return self.store.snapshot.namespaces[row_id]
+
+    def receive(self, row_id: int, more: int) -> None:
+        """A socket receives so many bytes."""
+        self.set("stats", row_id, rx_bytes=self.tables["stats"][row_id].rx_bytes + more)
+
+
+def rates(row: Connection | ProcessRow | NamespaceRow) -> tuple[float | None, float | None]:
+    """Bytes received and sent a second."""
+    return row.rx_rate, row.tx_rate
 
 
 @st.composite
