@@ -79,6 +79,7 @@ class Collector:
         self._namespaces.read_counters()
         if first:
             self._resolver.walk(_UNLIMITED, 0)
+            self._resolver.take_touched()  # no socket is known yet: each comes with its owners
         for _ in self._sockets.read(self._time, everything=first):
             if spill is not None and len(self._outbox) >= SPILL:
                 spill(self._outbox.take(self._time, clock, complete=False))
@@ -100,7 +101,7 @@ class Collector:
         self._listener.close()
         self._processes.close()
         self._namespaces.close()
-        self._sockets.close_all()
+        self._sockets.release()
 
     def _resolve(self, elapsed: float) -> None:
         for netns, inodes in self._sockets.wanting().items():

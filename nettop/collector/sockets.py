@@ -150,10 +150,11 @@ class SocketTracker:
         self._resolver.stop_search(netns)
         self._health.heal(f"netns:{netns}")
 
-    def close_all(self) -> None:
-        """Let go of every namespace."""
-        for netns in list(self._readers):
-            self.close(netns)
+    def release(self) -> None:
+        """Let go of every namespace; nothing more is read or told."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
 
     def read(self, now: float, everything: bool) -> Iterator[None]:
         """Read the tables that are due, or `everything`, of all namespaces, one at each step."""

@@ -40,6 +40,7 @@ class Connections:
         self._owners: dict[int, Owners] = {}
         self._shown: Mapping[int, Connection] = {}  # the rows of the last picture
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
+        self._due: set[int] = set()  # of the last picture, those not rebuilt yet
         self._held: dict[int, set[int]] = {}  # pid → rows it holds
 
     def take(self, changes: Mapping[str, Change]) -> set[int]:
@@ -63,12 +64,13 @@ class Connections:
         return {row_id for row_id, row in self.rows.items() if row.socket.netns in namespaces}
 
     def restless(self) -> set[int]:
-        """Ids whose rows may differ in this picture although no Delta touched them: what moved and now stands still."""
-        return self._restless - self.moved.keys()
+        """Ids whose rows change with the picture although no Delta touched them: what moved and now stands still."""
+        return set(self._due)
 
     def rebuild(self, ids: Iterable[int], elapsed: float | None) -> None:
         """Make the rows of these ids anew; `elapsed` seconds after the last picture, None where there was none."""
         for row_id in ids:
+            self._due.discard(row_id)
             old = self.rows.get(row_id)
             new = self._join(row_id, old, elapsed)
             if new is None or (old is not None and new == old):
@@ -86,6 +88,7 @@ class Connections:
         """The picture shows these rows; what changes from here on belongs to the next."""
         self.changed, self.moved = set(), {}
         self._shown = shown
+        self._due, self._restless = self._restless, set()
 
     def _join(self, row_id: int, old: Connection | None, elapsed: float | None) -> Connection | None:
         """The row of an id; None where a Delta contradicts itself and leaves out what a row needs."""
@@ -96,9 +99,7 @@ class Connections:
             return None
         shown = self._shown.get(row_id)
         before = shown.stats if shown is not None else None
-        if elapsed and stats is before:
-            self._restless.discard(row_id)
-        else:
+        if not elapsed or stats is not before:
             self._restless.add(row_id)
         rx_rate, tx_rate, retrans_rate = self._rates(row_id, socket, stats, before, elapsed)
         process, *others = map(self._process_of, owners.holders or (None,))
@@ -140,6 +141,7 @@ class Connections:
         for table in (self._sockets, self._stats, self._owners, self.moved):
             table.pop(row_id, None)
         self._restless.discard(row_id)
+        self._due.discard(row_id)
         old = self.rows.pop(row_id, None)
         if old is not None:
             self.changed.add(row_id)
