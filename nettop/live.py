@@ -99,8 +99,10 @@ class Live:
                 reason = await self._follow(self._running, show, notice)
                 self._running = None
                 notice(f"the collector ended ({reason}); starting it again")
-            failures = 0 if loop.time() - began > _HEALTHY else failures + 1
+            if loop.time() - began > _HEALTHY:
+                failures = 0
             await asyncio.sleep(_PATIENCE[min(failures, len(_PATIENCE) - 1)])
+            failures += 1
 
     def history(self, view: str, row_id: int) -> Sequence[tuple[float, float]]:
         """Recent received and sent bytes a second of a row, oldest first."""

@@ -5,7 +5,7 @@ A row that did not change between two pictures is the same object in both, so `o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -120,7 +120,7 @@ class Coverage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The machine at one moment. The mappings are keyed by row id and must not be changed."""
+    """The machine at one moment. The mappings are keyed by row id; nothing in it may be changed."""
 
     sequence: int
     """Grows by one with every picture."""
@@ -139,7 +139,7 @@ class Snapshot:
     rates: HostRates
     health: Sequence[Health]
     coverage: Coverage
-    changed: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    changed: Mapping[str, Set[int]] = field(default_factory=dict)
     """View name → ids of rows that are new, different or gone since the picture before."""
 
 

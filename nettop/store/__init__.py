@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from nettop.model import Delta, Event, Health, Host
@@ -142,11 +142,11 @@ class Store:
         self._close_picture(delta.clock)
         return self.snapshot
 
-    def _different(self, shown: Mapping[int, Any], now: Mapping[int, Any], changed: set[int]) -> frozenset[int]:
+    def _different(self, shown: Mapping[int, Any], now: Mapping[int, Any], changed: set[int]) -> Set[int]:
         """Ids of rows that are not the same as in the last picture, of those that `changed`; of all after a key
         frame."""
         ids = shown.keys() | now.keys() if self._clock is None else changed
-        return frozenset(row_id for row_id in ids if now.get(row_id) is not shown.get(row_id))
+        return {row_id for row_id in ids if now.get(row_id) is not shown.get(row_id)}
 
     def _close_picture(self, clock: float) -> None:
         self._clock = clock
@@ -172,9 +172,9 @@ class Store:
     def _remember(self, rates: dict[Key, tuple[float, float]], elapsed: float | None) -> None:
         if elapsed:
             moved = self._connections.moved.items()
-            self._histories["connections"].add((i, rx / elapsed, tx / elapsed) for i, (rx, tx, _) in moved)
+            self._histories["connections"].add({i: (rx / elapsed, tx / elapsed) for i, (rx, tx, _) in moved})
             ids = ((self._processes.row_id(key), rate) for key, rate in rates.items())
-            self._histories["processes"].add((i, *rate) for i, rate in ids if i is not None)
+            self._histories["processes"].add({i: rate for i, rate in ids if i is not None})
 
     def _coverage(self) -> Coverage:
         known = total = 0

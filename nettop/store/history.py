@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Mapping
 
 LENGTH = 120
 """Pictures remembered."""
@@ -13,28 +14,34 @@ Sample = tuple[float, float]
 
 
 class Histories:
-    """The recent rates of rows; one that is idle costs nothing and is forgotten once its history is all zeros."""
+    """The recent rates of rows, picture by picture: 16 bytes for each row that moved, nothing for one that did not.
+
+    Asking for one row searches the pictures, 1 ms; a list for every row would take 60 MB for 2,000 busy ones."""
 
     def __init__(self) -> None:
-        self._now = 0
-        self._samples: dict[int, collections.deque[tuple[int, float, float]]] = {}
+        self._pictures: collections.deque[tuple[array[int], array[float], array[float]]] = collections.deque(
+            maxlen=LENGTH
+        )
 
-    def add(self, samples: Iterable[tuple[int, float, float]]) -> None:
-        """(row id, received, sent) of every row that moved in this picture."""
-        self._now += 1
-        for row_id, rx_rate, tx_rate in samples:
-            history = self._samples.get(row_id)
-            if history is None:
-                history = self._samples[row_id] = collections.deque(maxlen=LENGTH)
-            history.append((self._now, rx_rate, tx_rate))
-        if self._now % LENGTH == 0:
-            self._samples = {i: h for i, h in self._samples.items() if h[-1][0] > self._now - LENGTH}
+    def add(self, rates: Mapping[int, Sample]) -> None:
+        """Received and sent, by row id, of every row that moved in a new picture."""
+        received, sent = _turned(rates.values())
+        self._pictures.append((array("Q", rates), array("f", received), array("f", sent)))
 
     def of(self, row_id: int) -> list[Sample]:
-        """Rates of the last pictures, oldest first, zero where it did not move; empty if it never did."""
-        history = self._samples.get(row_id)
-        if history is None:
-            return []
-        moved = {when: (rx_rate, tx_rate) for when, rx_rate, tx_rate in history}
-        first = max(history[0][0], self._now - LENGTH + 1)
-        return [moved.get(when, (0.0, 0.0)) for when in range(first, self._now + 1)]
+        """Rates of the last pictures, oldest first, from the first in which the row moved; empty if it never did."""
+        samples: list[Sample] = []
+        for ids, received, sent in self._pictures:
+            try:
+                place = ids.index(row_id)
+            except ValueError:
+                if samples:
+                    samples.append((0.0, 0.0))
+            else:
+                samples.append((received[place], sent[place]))
+        return samples
+
+
+def _turned(rates: Iterable[Sample]) -> tuple[Iterable[float], Iterable[float]]:
+    columns = tuple(zip(*rates, strict=True))
+    return columns if len(columns) == 2 else ((), ())

@@ -8,7 +8,7 @@ rows that changed are looked at: the rest is still filtered and still in order.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -188,7 +188,7 @@ class Pane:
         spans = [field.name for field in self.view.fields.values() if field.kind is Kind.SECONDS]
         return self.order.field.name in spans or any(name in self.filter_text for name in spans)
 
-    def _changes(self, snapshot: Snapshot, rows: Mapping[int, Any]) -> frozenset[int] | set[int]:
+    def _changes(self, snapshot: Snapshot, rows: Mapping[int, Any]) -> Set[int]:
         """Ids of rows that are new, different or gone since the picture shown."""
         if snapshot.sequence == self._sequence:
             return frozenset()
