@@ -152,7 +152,9 @@ def _screen(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the full screen needs a terminal; `nettop processes` prints a plain table")
     from nettop import live
+    from nettop.memory import hold_little
 
+    hold_little()
     running = live.fork(options.delay)
     from nettop.tui.app import NettopApp
 

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 PRIVILEGED: tuple[str, ...] = ()
 UNPRIVILEGED = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all")
+HIDEPID = ("sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh")
 
 # In a mount namespace of its own: the interpreter, its packages and this checkout, wherever they are, are put where
 # everybody may read them.
@@ -102,6 +103,7 @@ SITUATIONS = [
     pytest.param((*UNPRIVILEGED, "unshare", "-Un"), id="nobody in a user and network namespace"),
     pytest.param(("unshare", "--pid", "--fork", "--mount-proc"), id="pid namespace"),
     pytest.param(("unshare", "-n"), id="network namespace"),
+    pytest.param((*HIDEPID, *UNPRIVILEGED), id="hidepid"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -26,32 +27,55 @@ PATIENCE = 60
 every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
 
 
-def nettop(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run nettop to its end, without a terminal."""
+def run(*command: str, out: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with nothing to read from."""
     return subprocess.run(
-        [*NETTOP, *arguments], capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT, stdin=subprocess.DEVNULL
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+        cwd=ROOT,
     )
 
 
 def printed(*arguments: str) -> list[str]:
-    """The lines of a run that must succeed in silence."""
-    done = nettop(*arguments)
+    """The lines of a nettop that must succeed in silence."""
+    done = run(*NETTOP, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
 
-def complaint(*arguments: str, code: int = 2) -> str:
-    """The one line that a run which must fail says, without its newline."""
-    done = nettop(*arguments)
-    assert (done.returncode, done.stdout) == (code, "")
+def complaint(*arguments: str) -> str:
+    """The one line of a nettop that must refuse what it is asked, without its newline."""
+    done = run(*NETTOP, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("nettop: ")
     return done.stderr.removeprefix("nettop: ").rstrip("\n")
 
 
-def signalled() -> None:
-    """In a child: have Ctrl-C work although the test may have been started in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@contextlib.contextmanager
+def endless(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A nettop that goes on until Ctrl-C, which reaches it even if the tests began in the background, deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(
+            [*NETTOP, *arguments, "-n", "0", *FAST],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 # --- what it prints ---------------------------------------------------------------------------------------------------
@@ -83,22 +107,12 @@ def test_json_has_a_row_a_line_with_every_field_of_the_registry(view: str) -> No
 
 
 def test_json_of_events_tells_what_happened_meanwhile() -> None:
-    run = subprocess.Popen(
-        [*NETTOP, "events", "--json", "-n", "0", *FAST],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        preexec_fn=signalled,
-    )
-    try:
-        assert run.stdout is not None
-        while not select.select([run.stdout], [], [], 0.05)[0]:
-            subprocess.run(["true"], check=True)
-            assert run.poll() is None
-        row = json.loads(run.stdout.readline())
-    finally:
-        run.send_signal(signal.SIGINT)
-        run.communicate(timeout=PATIENCE)
+    with endless("events", "--json") as running:
+        assert running.stdout is not None
+        while not select.select([running.stdout], [], [], 0.05)[0]:
+            assert running.poll() is None
+            run("true")
+        row = json.loads(running.stdout.readline())
     assert set(row) == set(VIEWS["events"].fields)
 
 
@@ -189,24 +203,18 @@ def test_the_full_screen_needs_a_terminal() -> None:
 @pytest.mark.parametrize("arguments", [("processes", *FAST), ("fields",), ("connections", "--json", *FAST)])
 def test_a_full_disk_is_a_failure(arguments: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*NETTOP, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE, cwd=ROOT)
-    assert done.returncode == 1
-    assert done.stderr == b"nettop: [Errno 28] No space left on device\n"
+        done = run(*NETTOP, *arguments, out=full.fileno())
+    assert (done.returncode, done.stderr) == (1, "nettop: [Errno 28] No space left on device\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="hides /proc in a mount namespace of its own, which needs root")
 @pytest.mark.root
 def test_where_there_is_no_proc_it_says_so() -> None:
     hide = 'mount -t tmpfs none /proc && exec "$@"'
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", hide, "sh", *NETTOP, "processes"],
-        capture_output=True,
-        cwd=ROOT,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 3
-    assert done.stderr.startswith(b"nettop: nothing can be read here")
-    assert done.stderr.count(b"\n") == 1
+    done = run("unshare", "--mount", "sh", "-c", hide, "sh", *NETTOP, "processes")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("nettop: nothing can be read here")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [("fields",), ("processes", "-n", "0", *FAST), ("connections", "--json", *FAST)])
@@ -214,47 +222,30 @@ def test_a_reader_who_has_seen_enough_ends_it_quietly(arguments: tuple[str, ...]
     readable, writable = os.pipe()
     os.close(readable)
     try:
-        done = subprocess.run(
-            [*NETTOP, *arguments], stdout=writable, stderr=subprocess.PIPE, timeout=PATIENCE, cwd=ROOT
-        )
+        done = run(*NETTOP, *arguments, out=writable)
     finally:
         os.close(writable)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.fixture
-def endless() -> Iterator[subprocess.Popen[bytes]]:
-    """A `nettop -n 0` that has begun to print."""
-    run = subprocess.Popen(
-        [*NETTOP, "processes", "-n", "0", "--limit", "1", *FAST],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        preexec_fn=signalled,
-    )
-    assert run.stdout is not None
-    assert run.stdout.readline().startswith(b"PID") or run.stdout.readline()
-    yield run
-    if run.poll() is None:
-        run.kill()
-    run.communicate()
-
-
-def test_ctrl_c_ends_an_endless_listing_quietly(endless: subprocess.Popen[bytes]) -> None:
-    endless.send_signal(signal.SIGINT)
-    _, said = endless.communicate(timeout=PATIENCE)
-    assert (endless.returncode, said) == (0, b"")
+def test_ctrl_c_ends_an_endless_listing_quietly() -> None:
+    with endless("processes", "--limit", "1") as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().split()[0] == "PID"
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=PATIENCE)
+    assert (running.returncode, said) == (0, "")
 
 
 def test_a_table_on_a_terminal_is_the_same_table() -> None:
     ours, theirs = pty.openpty()
     try:
-        done = subprocess.run([*NETTOP, "fields", "events"], stdout=theirs, stderr=theirs, timeout=PATIENCE, cwd=ROOT)
+        done = run(*NETTOP, "fields", "events", out=theirs)
     finally:
         os.close(theirs)
     said = os.read(ours, 1 << 16).decode()
     os.close(ours)
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
     assert said.splitlines() == printed("fields", "events")
 
 
@@ -266,9 +257,7 @@ _HEAVY = {"asyncio", "concurrent", "email", "http", "logging", "multiprocessing"
 def loaded(*arguments: str) -> set[str]:
     """Names of the modules that a run has imported by its end."""
     program = "import sys; from nettop.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT
-    )
+    done = run(sys.executable, "-c", program, *arguments)
     return set(done.stderr.split())
 
 

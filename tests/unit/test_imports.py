@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -22,20 +22,20 @@ MODULES = sorted(
 def run(python: str, program: str, *arguments: str) -> str:
     """What a program prints in a Python that sees nothing but its own library and nettop."""
     alone = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.dont_write_bytecode = True; {program}"
-    done = subprocess.run([python, "-I", "-S", "-c", alone, *arguments], capture_output=True, text=True, timeout=60)
+    command = [python, "-I", "-S", "-c", alone, *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@functools.lru_cache(maxsize=1)
 def oldest_python() -> str | None:
     """The oldest Python on this machine that the collector's side is made for, if it is older than this one."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     for minor in range(OLDEST[1], sys.version_info.minor):
-        for place in (f"/usr/bin/python3.{minor}", shutil.which(f"python3.{minor}")):
-            if place and Path(place).exists():
-                asked = subprocess.run([place, "-c", "print(1)"], capture_output=True, timeout=60)
-                if asked.returncode == 0:  # a shim of pyenv is there for versions that are not chosen, too
-                    return place
+        found = [shutil.which(f"python3.{minor}", path="/usr/local/bin:/usr/bin")]
+        found += map(str, pyenv.glob(f"versions/3.{minor}.*/bin/python3.{minor}"))
+        for python in filter(None, found):
+            return python
     return None
 
 
@@ -43,7 +43,7 @@ def oldest_python() -> str | None:
 def old() -> str:
     python = oldest_python()
     if python is None:
-        pytest.skip(f"no Python from 3.{OLDEST[1]} on that is older than this one is on the PATH")
+        pytest.skip(f"no Python from 3.{OLDEST[1]} on that is older than this one is installed")
     return python
 
 

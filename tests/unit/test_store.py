@@ -58,7 +58,7 @@ def test_changed_names_exactly_the_rows_that_differ_from_the_last_picture(stream
                 assert replaced == {row_id for row_id in old.keys() | new.keys() if old.get(row_id) != new.get(row_id)}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(st.lists(deltas(), max_size=5))
 def test_a_stream_that_contradicts_itself_makes_pictures_that_can_be_shown(stream: list[Delta]) -> None:
     store = Store()

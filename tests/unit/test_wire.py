@@ -132,6 +132,7 @@ def test_columns_of_a_later_version_are_not_minded() -> None:
 # --- nothing else gets in ---------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.binary())
 @example(b"")
 @example(b"\xff\xfe{\x00}\x00")
@@ -177,6 +178,7 @@ def test_a_line_damaged_on_its_way_is_refused_or_well_typed(told: Delta, at: int
     refused_or_well_typed(line[:at] + put + line[at + lost :])
 
 
+@settings(deadline=None)
 @given(deltas(most=2), st.integers(0))
 def test_a_line_cut_short_is_refused(told: Delta, length: int) -> None:
     line = encode(told).rstrip(b"\n")
@@ -244,6 +246,7 @@ def test_every_part_of_a_line_is_needed(part: str) -> None:
         (holders_line([{}, {}]), "three numbers"),
         (said(v="1"), "version"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_wrong_is_said_in_one_short_line(line: bytes, why: str) -> None:
     refused(line, why)

@@ -1,0 +1,20 @@
+"""Memory that was freed goes back to the system."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_LARGE = 1 << 16
+
+
+def hold_little() -> None:
+    """Tell glibc to take large blocks from the system and to give them back at once; nothing where it is another libc.
+
+    By itself it does so only until it has seen large blocks come and go, and a key frame is made of them: 7 MB of the
+    screen's 106, with 42,000 sockets, were text it had read long ago. See mallopt(3); children inherit it by fork."""
+    with contextlib.suppress(AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        libc.mallopt(_M_TRIM_THRESHOLD, _LARGE)
