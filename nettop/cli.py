@@ -151,11 +151,12 @@ def _count(text: str) -> int:
 def _screen(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the full screen needs a terminal; `nettop processes` prints a plain table")
-    from nettop import live
+    from nettop.collector import spawn
     from nettop.memory import hold_little
 
     hold_little()
-    running = live.fork(options.delay)
+    running = spawn.fork(options.delay)
+    from nettop import live
     from nettop.tui.app import NettopApp
 
     source = live.Live(running, options.delay)

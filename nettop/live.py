@@ -1,27 +1,16 @@
-"""The collector of this machine as a source of pictures: started, listened to, and started again should it end.
-
-The first one is forked from the program before textual is imported and before any thread starts: it shares the memory
-of what is loaded so far and is ready 30 ms sooner. A later one is a new Python: a fork would carry the whole screen
-along.
-"""
+"""The collector of this machine as a source of pictures: started, listened to, and started again should it end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import os
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple
 
 from nettop import wire
-from nettop.collector import child
-from nettop.kernel.host import HostReader
+from nettop.collector.spawn import Running, reap, start
+from nettop.kernel.host import CostReader
 from nettop.model import Delta
 from nettop.snapshot import HostRates, Snapshot
 from nettop.store import Store
@@ -35,45 +24,6 @@ _HEALTHY = 10.0
 """Seconds after which a collector counts as having worked."""
 
 
-class Running(NamedTuple):
-    """A collector process."""
-
-    pid: int
-    connection: socket.socket
-    complaints: int
-    """A file with the line that says why it ended, if it ended by itself."""
-
-
-def fork(interval: float) -> Running:
-    """Start a collector by fork. Call it before threads and before large imports."""
-    ours, theirs = socket.socketpair()
-    complaints = os.memfd_create("nettop-complaints")
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            ours.close()
-            status = child.run(theirs, interval, complaints)
-        finally:
-            os._exit(status)
-    theirs.close()
-    return Running(pid, ours, complaints)
-
-
-def start(interval: float) -> Running:
-    """Start a collector in a new Python. Raises OSError where no process can be started."""
-    ours, theirs = socket.socketpair()
-    complaints = os.memfd_create("nettop-complaints")
-    command = [sys.executable, "-I", "-c", _PROGRAM, str(theirs.fileno()), str(interval), str(complaints), *sys.path]
-    process = subprocess.Popen(command, pass_fds=(theirs.fileno(), complaints), stdin=subprocess.DEVNULL)
-    theirs.close()
-    return Running(process.pid, ours, complaints)
-
-
-# Isolated, so that neither the environment nor the current directory choose what root imports.
-_PROGRAM = "import sys; sys.path[:] = sys.argv[4:]; from nettop.collector import child; child.main()"
-
-
 class Live:
     """The screen's source: a collector process and the store it fills. See `tui.source.Source`."""
 
@@ -82,7 +32,7 @@ class Live:
         self._running: Running | None = running
         self._interval = interval
         self._store = Store()
-        self._host = HostReader()
+        self._cost = CostReader()
 
     async def run(self, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]) -> None:
         """Show every picture, until cancelled; a collector that ends is started again, and `notice` is told."""
@@ -114,7 +64,7 @@ class Live:
 
     def memory(self) -> int:
         """Bytes of memory that only this process uses, as of a few seconds ago."""
-        return self._host.own_cost().private_bytes
+        return self._cost.read().private_bytes
 
     def set_interval(self, seconds: float) -> None:
         """Ask the collector for a picture every so many seconds."""
@@ -127,8 +77,7 @@ class Live:
     def close(self) -> None:
         """End the collector: it does so by itself once nobody listens."""
         if self._running is not None:
-            self._running.connection.close()
-            _reap(self._running, _FAREWELL)
+            reap(self._running, _FAREWELL)
             self._running = None
 
     async def _follow(
@@ -148,11 +97,9 @@ class Live:
                             settled = True
                             gc.freeze()  # the rows of the first picture stay: no collection need look at them again
         except wire.WireError as error:
-            running.connection.close()
-            _reap(running)
+            reap(running)
             return f"it made no sense: {error}"
-        running.connection.close()
-        return _reap(running, _FAREWELL)
+        return reap(running, _FAREWELL)
 
 
 async def _deltas(connection: socket.socket) -> AsyncIterator[Delta]:
@@ -176,25 +123,3 @@ async def _deltas(connection: socket.socket) -> AsyncIterator[Delta]:
             yield wire.decode(line)
         if len(pending) > wire.MAX_LINE:
             raise wire.WireError(f"a line longer than {wire.MAX_LINE} bytes")
-
-
-def _reap(running: Running, patience: float = 0.0) -> str:
-    """Why the process ended; waits for that, `patience` seconds before it is killed, and clears up after it."""
-    deadline = time.monotonic() + patience
-    try:
-        pid, status = os.waitpid(running.pid, os.WNOHANG)
-        while not pid and time.monotonic() < deadline:
-            time.sleep(0.005)
-            pid, status = os.waitpid(running.pid, os.WNOHANG)
-        if not pid:
-            os.kill(running.pid, signal.SIGKILL)
-            _, status = os.waitpid(running.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        said = os.pread(running.complaints, 500, 0).decode(errors="replace").strip()
-    except ChildProcessError:
-        return "nobody knows why"
-    finally:
-        os.close(running.complaints)
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return said or f"exit status {code}"

@@ -25,7 +25,7 @@ from nettop.collector.collector import Collector
 from nettop.collector.outbox import parts
 from nettop.model import Delta
 
-PART = 1_000
+PART = 1_500
 """Rows a line carries at most: 4 ms to read."""
 SHORTEST, LONGEST = 0.1, 3600.0
 """Seconds between two ticks."""

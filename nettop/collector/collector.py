@@ -21,7 +21,7 @@ from nettop.collector.processes import ProcessTracker
 from nettop.collector.resolver import Resolver
 from nettop.collector.sockets import Names, SocketTracker
 from nettop.kernel.cn_proc import RECEIVE_BUFFER, ProcEvent, ProcEventListener
-from nettop.kernel.host import HostReader, hostname, read_tcp_segments
+from nettop.kernel.host import CostReader, HostReader, hostname, read_tcp_segments
 from nettop.kernel.procfs import ProcFS
 from nettop.model import Delta, Event, Host
 
@@ -51,6 +51,7 @@ class Collector:
         names = Names(self._processes.user, self._namespaces.interface)
         self._sockets = SocketTracker(self._outbox, self._resolver, self._health, names)
         self._host = HostReader()
+        self._cost = CostReader()
         self._events_lost = 0
         self._last: Optional[float] = None
         self._time = 0.0
@@ -154,7 +155,7 @@ class Collector:
     def _read_host(self) -> Host:
         figures = self._host.read()
         sent, again = read_tcp_segments() or (None, None)
-        cost = self._host.own_cost()
+        cost = self._cost.read()
         tally = self._processes.tally
         return Host(
             hostname=hostname(),

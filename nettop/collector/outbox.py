@@ -88,8 +88,11 @@ def parts(delta: Delta, size: int) -> Iterator[Delta]:
             continue
         for name, (_, gone) in changes.items():
             pieces.extend({name: Change({}, gone[i : i + size])} for i in range(0, len(gone), size))
-        for start in range(0, len(ids), size):
-            some = ids[start : start + size]
+        even = (
+            -(-len(ids) // -(-len(ids) // size or 1)) or 1
+        )  # 2,100 ids go as 3 x 700: a remnant costs as much to pack
+        for start in range(0, len(ids), even):
+            some = ids[start : start + even]
             pieces.append(
                 {name: Change({i: rows[i] for i in some if i in rows}, []) for name, (rows, _) in changes.items()}
             )

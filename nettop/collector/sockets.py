@@ -196,16 +196,17 @@ class SocketTracker:
         self._gone(found.gone)
         self._outbox.put_all("sockets", found.sockets)
         self._outbox.put_all("stats", found.stats)
+        put, owners_of = self._outbox.put, self._resolver.owners
         for row_id, socket in found.sockets:
             had_inode = self._forget_inode(row_id)  # an accepted socket gets one, a closed one loses it
             owners = NO_OWNERS
-            if socket.inode is not None and socket.ownable:
+            if socket.ownable and socket.inode is not None:
                 self._note_inode(row_id, socket.inode, netns)
-                owners = self._resolver.owners(socket.inode)
+                owners = owners_of(socket.inode)
                 if not owners.holders:
                     self._wanted.setdefault(netns, set()).add(socket.inode)
             if owners.holders or had_inode:
-                self._outbox.put("owners", row_id, owners)
+                put("owners", row_id, owners)
 
     def _gone(self, rows: List[int]) -> None:
         for row_id in rows:

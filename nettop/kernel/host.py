@@ -45,8 +45,6 @@ class HostReader:
         import psutil
 
         self._psutil = psutil
-        self._private_bytes = 0
-        self._private_until = 0.0
 
     def read(self) -> HostFigures:
         """The figures now. Raises OSError where /proc cannot be read."""
@@ -63,8 +61,16 @@ class HostReader:
             mem_total=memory.total,
         )
 
-    def own_cost(self) -> OwnCost:
-        """What this process has used; its memory as of at most `COST_SECONDS` ago."""
+
+class CostReader:
+    """Reads what this process has used."""
+
+    def __init__(self) -> None:
+        self._private_bytes = 0
+        self._private_until = 0.0
+
+    def read(self) -> OwnCost:
+        """The figures now; memory as of at most `COST_SECONDS` ago."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         now = time.monotonic()
         if now >= self._private_until:

@@ -34,7 +34,7 @@ _SEQUENCE = 1
 """One request is under way at a time and always read to its end, so that a constant is enough: messages of two dumps
 that say the same are the same bytes."""
 
-_DATAGRAM = 1 << 16
+_DATAGRAM = 1 << 15
 """The kernel fills at most 32 KiB at a time (netlink_dump, max_recvmsg_len)."""
 _PATIENCE = 5.0
 """Seconds until a silent kernel is an error and not a hang."""

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from nettop import live, wire
+from nettop import wire
+from nettop.collector import spawn
 from nettop.model import Delta
 from nettop.snapshot import Snapshot
 from nettop.store import Store
@@ -29,7 +30,7 @@ INTERVAL = 0.2
 class Reader:
     """The other end of a collector process, reading when a test says so."""
 
-    def __init__(self, running: live.Running) -> None:
+    def __init__(self, running: spawn.Running) -> None:
         self.pid = running.pid
         self.connection = running.connection
         self.store = Store()
@@ -81,7 +82,7 @@ class Reader:
         os.close(self._complaints)
 
 
-@pytest.fixture(params=[live.fork, live.start], ids=["forked", "started"])
+@pytest.fixture(params=[spawn.fork, spawn.start], ids=["forked", "started"])
 def reader(request: pytest.FixtureRequest) -> Iterator[Reader]:
     made = Reader(request.param(INTERVAL))
     yield made
@@ -90,7 +91,7 @@ def reader(request: pytest.FixtureRequest) -> Iterator[Reader]:
 
 @pytest.fixture
 def forked() -> Iterator[Reader]:
-    made = Reader(live.fork(INTERVAL))
+    made = Reader(spawn.fork(INTERVAL))
     yield made
     made.close()
 
@@ -113,7 +114,7 @@ def test_it_ends_when_nobody_listens(reader: Reader) -> None:
 
 
 def test_it_ends_also_when_nobody_ever_listened() -> None:
-    reader = Reader(live.fork(INTERVAL))
+    reader = Reader(spawn.fork(INTERVAL))
     reader.close()
     assert reader.status() == 0
 

@@ -47,8 +47,9 @@ def stats_line(**columns: Any) -> bytes:
     return said(tables={"stats": {name: column for name, column in table.items() if column is not None}})
 
 
-def holders_line(holders: Any) -> bytes:
-    return said(tables={"owners": {"id": [1], "gone": [], "by": ["exact"], "holders": [holders]}})
+def holders_line(each: Any = (1,), pid: Any = (1,), start_time: Any = (2,), fd: Any = (3,)) -> bytes:
+    holders = {"each": each, "pid": pid, "start_time": start_time, "fd": fd}
+    return said(tables={"owners": {"id": [1], "gone": [], "by": ["exact"], "holders": holders}})
 
 
 def refused(line: bytes, why: str) -> None:
@@ -223,7 +224,7 @@ def test_every_part_of_a_line_is_needed(part: str) -> None:
         (stats_line(state=["ESTAB", None]), "SocketStats.state may not be NoneType"),
         (stats_line(state=["ESTAB", ["x"]]), "may not be list"),
         (stats_line(state={"all": {}}), "may not be dict"),
-        (stats_line(state={}), "'of' is missing"),
+        (stats_line(state={}), "a list is expected"),
         (stats_line(state={"of": ["ESTAB"]}), "'at' is missing"),
         (stats_line(state={"of": ["ESTAB"], "at": [0]}), "not there"),
         (stats_line(state={"of": ["ESTAB"], "at": [0, 1]}), "not there"),
@@ -236,14 +237,19 @@ def test_every_part_of_a_line_is_needed(part: str) -> None:
         (stats_line(rtt=[1, HIGHEST + 1]), "out of range"),
         (stats_line(rtt=[1, 10**4000]), "out of range"),
         (stats_line(app_limited=[0, 1]), "may not be int"),
-        (holders_line(None), "may not be NoneType"),
-        (holders_line([[1, 2]]), "three numbers"),
-        (holders_line([[1, 2, 3, 4]]), "three numbers"),
-        (holders_line([[1, 2, "3"]]), "three numbers"),
-        (holders_line([[1, 2, True]]), "three numbers"),
-        (holders_line([[1, 2, -1]]), "three numbers"),
-        (holders_line([1, 2, 3]), "three numbers"),
-        (holders_line([{}, {}]), "three numbers"),
+        (holders_line(each=None), "a list is expected"),
+        (holders_line(each=[2]), "as many owners"),
+        (holders_line(each=[0]), "as many owners"),
+        (holders_line(each=[1 << 62]), "as many owners"),
+        (holders_line(each=[1, 0]), "2 values for 1 rows"),
+        (holders_line(pid=[1, 2]), "as many owners"),
+        (holders_line(fd=["3"]), "numbers from 0"),
+        (holders_line(fd=[True]), "numbers from 0"),
+        (holders_line(start_time=[-1]), "numbers from 0"),
+        (holders_line(start_time={"u2": "AAAA"}), "cut short"),
+        (holders_line(start_time={"u3": "AAAA"}), "a list is expected"),
+        (holders_line(start_time={"u2": 7}), "a list is expected"),
+        (holders_line(start_time={"u1": "="}), "cut short|as many owners"),
         (said(v="1"), "version"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
