@@ -203,7 +203,7 @@ def _checked(row: Type[Any], name: str, said: Any) -> List[Any]:
     """The values of a column, converted where they are lists; raises where one is not what the row declares."""
     allowed, convert = _TYPES[row][name]
     values = _list(said)
-    if values is not said and int in allowed:
+    if isinstance(said, dict) and int in allowed:
         return values  # compact: numbers, and in range
     found = set(map(type, values))
     if not found <= allowed:
@@ -298,7 +298,7 @@ def _expanded(said: Dict[str, Any]) -> List[int]:
 
 def _numbers(said: Any) -> List[int]:
     numbers: List[int] = _list(said)
-    if numbers is not said:
+    if isinstance(said, dict):
         return numbers  # compact: they cannot be anything else
     if not set(map(type, numbers)) <= {int} or (numbers and not 0 <= min(numbers) <= max(numbers) <= _HIGHEST):
         raise WireError("a list of numbers from 0 on is expected")

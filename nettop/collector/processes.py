@@ -124,11 +124,12 @@ class ProcessTracker:
             stale.update(pid for pid in pids if pid not in self._tracked)
             for pid in [pid for pid in self._tracked if pid not in listed]:
                 self._end(pid, changes)
+        known = list(self._tracked.items())
         for pid in stale:
             if pid not in self._tracked:
                 self._begin(pid, changes)
         moved = bool(changes.look_at or changes.gone)
-        for pid, tracked in list(self._tracked.items()):
+        for pid, tracked in known:
             moved |= self._refresh(pid, tracked, pid in stale, changes)
         return changes._replace(moved=moved)
 

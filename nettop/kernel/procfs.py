@@ -25,6 +25,7 @@ PF_KTHREAD = 0x00200000  # linux/sched.h
 
 STAT_BYTES = 1024  # a usual line has 300; 52 numbers and a name cannot exceed it in practice
 COMMAND_BYTES = 4096
+CGROUP_BYTES = 16384  # a line for each hierarchy, a dozen of them at most
 
 
 class Gone(ProcessLookupError):
@@ -97,14 +98,6 @@ def parse_command(data: bytes) -> Optional[str]:
     return data.rstrip(b"\0 ").replace(b"\0", b" ").decode("utf-8", "replace") or None
 
 
-def parse_uid(data: bytes) -> int:
-    """The effective user id in /proc/PID/status. Raises ValueError if it has none."""
-    _, found, rest = data.partition(b"\nUid:\t")  # the kernel escapes newlines in Name, which comes before
-    if not found:
-        raise ValueError(f"no Uid in /proc/PID/status: {data[:80]!r}")
-    return int(rest.split(None, 2)[1])
-
-
 def failure(error: OSError, path: str) -> OSError:
     """The error to raise instead of `error`: see the module's contract."""
     number = error.errno or 0
@@ -150,17 +143,13 @@ class ProcFS:
         return parse_command(self._read(f"{self.root}/{pid}/cmdline", COMMAND_BYTES))
 
     def uid(self, pid: int) -> int:
-        """The effective user id. (The owner of /proc/PID would be cheaper, but is root for undumpable processes.)"""
-        return parse_uid(self._read(f"{self.root}/{pid}/status", 1024))
+        """The effective user id: the owner of /proc/PID, of an undumpable process too (task_dump_owner,
+        fs/proc/base.c). A sixth of the time that /proc/PID/status takes."""
+        return self._stat(f"{self.root}/{pid}").st_uid
 
     def cgroup(self, pid: int) -> str:
-        """/proc/PID/cgroup as it is: see `cgroup.parse_cgroup`."""
-        path = f"{self.root}/{pid}/cgroup"
-        try:
-            with open(path, "rb", buffering=0) as file:
-                return file.read().decode("utf-8", "replace")
-        except OSError as error:
-            raise failure(error, path) from None
+        """/proc/PID/cgroup as it is, `CGROUP_BYTES` at most: see `cgroup.parse_cgroup`."""
+        return self._read(f"{self.root}/{pid}/cgroup", CGROUP_BYTES).decode("utf-8", "replace")
 
     def netns(self, pid: int) -> Tuple[int, int]:
         """(st_dev, st_ino) of the network namespace it is in."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nettop.kernel.procfs import ProcFS
+
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="giving up privileges needs root"),
@@ -56,4 +58,20 @@ def test_with_hidepid_everything_of_another_user_is_refused_or_gone(hidepid: int
             folder.chmod(0o755)
     script = f'mount -t proc -o hidepid={hidepid} proc "{tmp_path}" && exec "$@"'
     told = reads(str(tmp_path), ["unshare", "--mount", "sh", "-c", script, "sh"])
-    assert {name: told[name].split()[0] for name in READERS} == dict.fromkeys(READERS, outcome)
+    expected = dict.fromkeys(READERS, outcome)
+    if hidepid == 1:
+        expected["uid"] = "read"  # that it is there, and whose it is, hidepid=1 tells everybody
+    assert {name: told[name].split()[0] for name in READERS} == expected
+
+
+def test_the_uid_of_an_undumpable_process_is_its_own() -> None:
+    code = (
+        "import ctypes, os, sys\n"
+        "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(1234, 1234, 1234)\n"
+        "ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE\n"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert ProcFS().uid(child.pid) == 1234

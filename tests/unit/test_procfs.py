@@ -23,7 +23,6 @@ from nettop.kernel.procfs import (
     failure,
     parse_command,
     parse_stat,
-    parse_uid,
     raise_descriptor_limit,
 )
 
@@ -87,12 +86,6 @@ def test_a_cut_stat_line_is_a_value_error_or_has_every_field(size: int) -> None:
 )
 def test_a_command_is_its_arguments_joined(data: bytes, command: str | None) -> None:
     assert parse_command(data) == command
-
-
-def test_the_effective_uid_is_read_from_status() -> None:
-    assert parse_uid(b"Name:\tx\\nUid:\t9 9\nState:\tS\nUid:\t1000\t0\t0\t0\nGid:\t5\t6\t7\t8\n") == 0
-    with pytest.raises(ValueError, match="no Uid"):
-        parse_uid(b"Name:\tx\n")
 
 
 @pytest.mark.parametrize(
