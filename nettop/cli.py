@@ -31,6 +31,10 @@ SAMPLE_GAP = 0.5
 """Seconds between the two samples that the rates of a first listing need."""
 
 
+LOG = 1_000_000
+"""Events of one interval that `nettop events` prints: all, unless memory is at stake."""
+
+
 class UsageError(Exception):
     """What was asked cannot be understood; the message is one line."""
 
@@ -213,24 +217,25 @@ def _snapshots(options: argparse.Namespace, view: View) -> Iterator[Snapshot]:
     from nettop.collector.collector import Collector
     from nettop.store import Store
 
-    store = Store()
+    log = view.name == "events"
+    store = Store(events_kept=LOG) if log else Store()
     try:
-        collector = Collector()
+        collector = Collector(events_kept=LOG) if log else Collector()
     except OSError as error:
         raise NothingReadableError(f"nothing can be read here: {error}; is /proc mounted?") from None
     collector.start()
     with contextlib.closing(collector):
         due = time.monotonic()
-        collector.tick()
+        collector.tick(store.apply)
         if view.name == "namespaces":
             collector.read_links(wait=True)
         snapshot = store.apply(collector.take())
-        gap = options.delay if view.name == "events" else 0.0 if options.no_rates else min(SAMPLE_GAP, options.delay)
+        gap = options.delay if log else 0.0 if options.no_rates else min(SAMPLE_GAP, options.delay)
         for listing in itertools.count(1):
             if gap:
                 due += gap
                 time.sleep(max(0.0, due - time.monotonic()))
-                collector.tick()
+                collector.tick(store.apply)
                 if view.name == "namespaces":
                     collector.read_links()
                 snapshot = store.apply(collector.take())

@@ -141,9 +141,13 @@ def _row(name: str) -> _Member:
 
 
 def _owners(row: Connection) -> tuple[dict[str, Value], ...]:
+    owners = row.owners.holders
+    if not row.others:  # nearly always: 40,000 of them are printed
+        comm = row.process.comm if row.process else None
+        return tuple([{"pid": owner.pid, "comm": comm, "fd": owner.fd} for owner in owners])
     return tuple(
         {"pid": owner.pid, "comm": process.comm if process else None, "fd": owner.fd}
-        for owner, process in zip(row.owners.holders, row.holders, strict=True)
+        for owner, process in zip(owners, row.holders, strict=True)
     )
 
 

@@ -16,7 +16,7 @@ from typing import Callable, Optional, Sequence
 
 from nettop.collector.health import HealthBook
 from nettop.collector.namespaces import NamespaceTracker
-from nettop.collector.outbox import Outbox
+from nettop.collector.outbox import EVENTS_KEPT, Outbox
 from nettop.collector.processes import ProcessTracker
 from nettop.collector.resolver import Resolver
 from nettop.collector.sockets import Names, SocketTracker
@@ -38,11 +38,17 @@ _HOST_ROW = 0
 class Collector:
     """What is true now: `tick` finds out, `take` hands over what changed. For one thread; closes with `close`."""
 
-    def __init__(self, proc: Optional[ProcFS] = None, receive_buffer: int = RECEIVE_BUFFER) -> None:
-        """`receive_buffer` is the size of the kernel's queue of process events, in bytes."""
+    def __init__(
+        self,
+        proc: Optional[ProcFS] = None,
+        receive_buffer: int = RECEIVE_BUFFER,
+        events_kept: int = EVENTS_KEPT,
+    ) -> None:
+        """`receive_buffer` is the size of the kernel's queue of process events, in bytes; `events_kept` are told in one
+        Delta at most, of more the last."""
         self._proc = proc or ProcFS()
         self._boot_time = self._proc.boot_time()
-        self._outbox = Outbox()
+        self._outbox = Outbox(events_kept)
         self._health = HealthBook(self._outbox)
         self._listener = ProcEventListener(receive_buffer)
         self._processes = ProcessTracker(self._proc, self._outbox)
@@ -60,7 +66,7 @@ class Collector:
         """Begin to listen for process events, so that none is missed between the first look at /proc and the next."""
         self._listener.start()
 
-    def tick(self, spill: Optional[Callable[[Delta], None]] = None) -> None:
+    def tick(self, spill: Optional[Callable[[Delta], object]] = None) -> None:
         """Look at everything that is due. `take` tells what changed; of much, `spill` is told a part already while the
         rest is being read, so that a key frame of 40,000 sockets is never in memory as a whole."""
         clock = time.monotonic()

@@ -1,7 +1,7 @@
 """What changed since the last Delta: trackers put rows here, the collector takes Deltas out.
 
 A reader that is slow takes fewer Deltas, and each says the latest only: what waits here is bounded by what exists (and
-by `EVENTS_KEPT`), however long it does not read.
+by `events_kept`), however long it does not read.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ EVENTS_KEPT = 5_000
 class Outbox:
     """Rows by table and id, the ids that are gone, and events, until `take`."""
 
-    def __init__(self) -> None:
+    def __init__(self, events_kept: int = EVENTS_KEPT) -> None:
         self._rows: Dict[str, Dict[int, Any]] = {table: {} for table in TABLES}
         self._gone: Dict[str, List[int]] = {table: [] for table in TABLES}
         self._next_id = 1
         self._told = 0  # ids from here on are news to the reader
         self._events: Deque[Event] = collections.deque()
+        self._events_kept = events_kept
         self._skipped = 0
         self._first = True
 
@@ -49,7 +50,7 @@ class Outbox:
             self._gone[table].append(row_id)
 
     def add_event(self, event: Event) -> None:
-        if len(self._events) >= EVENTS_KEPT:
+        if len(self._events) >= self._events_kept:
             self._events.popleft()
             self._skipped += 1
         self._events.append(event)

@@ -23,9 +23,9 @@ _U32 = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
 _NLATTR = struct.Struct("=HH")
 _QUEUE_PAIR = struct.Struct("=II")
-_MESSAGE = struct.Struct("=IHHII" + "BBBB" + "2s2s16s16sIII" + "IIIII")
-"""struct nlmsghdr and struct inet_diag_msg: family, state, timer, retransmits; ports, addresses, interface, cookie
-(low, high); expires, rqueue, wqueue, uid, inode."""
+_ENDS = struct.Struct("=16xB 3x 4x 16s16s III 12x II")
+"""Behind struct nlmsghdr, struct inet_diag_msg: family; addresses, interface, cookie (low, high); uid, inode."""
+_PORTS = struct.Struct(">20x HH")
 
 _HEADER = 16  # struct nlmsghdr
 _ATTRIBUTES = _HEADER + 72  # where the attributes begin, behind struct inet_diag_msg
@@ -119,8 +119,13 @@ class _Layout(NamedTuple):
 
     headers: struct.Struct
     expected: Tuple[int, ...]
-    spans: Dict[int, Tuple[int, int]]
-    """Attribute type → (begin, end) of its value in the message."""
+    info: Optional[Tuple[int, int]]
+    """Begin and end of struct tcp_info."""
+    memory: Optional[int]
+    congestion: Optional[slice]
+    cgroup: Optional[int]
+    mark: Optional[int]
+    v6only: Optional[int]
 
 
 class _Known(NamedTuple):
@@ -204,7 +209,7 @@ class InetTable:
         """Begin and end of the clocks in messages of this length; without tcp_info both are the message's end.
 
         Should two shapes have one length, the other's clocks count as changes: it is unpacked each time, not wrong."""
-        info = _layout(message).spans.get(_INFO)
+        info = _layout(message).info
         span = (len(message), len(message))
         if info is not None and self._protocol is _TCP and info[1] - info[0] >= _CLOCKS[1]:
             span = (info[0] + _CLOCKS[0], info[0] + _CLOCKS[1])
@@ -214,65 +219,57 @@ class InetTable:
     def _changed(self, message: bytes, cookie: bytes, now: float, found: Found) -> None:
         known = self._known.get(cookie)
         identity = hash(message[_IDENTITY] + message[_UID_INODE])
-        spans = self._spans(message)
+        # attribute headers are checked in one unpack; walking them takes four times as long
+        layout = self._layouts.get(len(message))
+        if layout is None or layout.headers.unpack_from(message) != layout.expected:
+            layout = self._layouts[len(message)] = _layout(message)
         if known is None or known.identity != identity:
             if known is None:
                 known = _Known(self._new_id(), identity, now if self._complete else None)
             else:
                 known = known._replace(identity=identity)
             self._known[cookie] = known
-            found.sockets.append((known.row, self._socket(message, spans, known.since)))
-        found.stats.append((known.row, self._stats(message, spans)))
+            found.sockets.append((known.row, self._socket(message, layout, known.since)))
+        found.stats.append((known.row, self._stats(message, layout)))
 
-    def _spans(self, message: bytes) -> Dict[int, Tuple[int, int]]:
-        """Attribute type → its value's (begin, end). Attribute headers are checked against the layout that messages
-        of this length had before, in one unpack; walking them takes four times as long."""
-        layout = self._layouts.get(len(message))
-        if layout is None or layout.headers.unpack_from(message) != layout.expected:
-            layout = self._layouts[len(message)] = _layout(message)
-        return layout.spans
-
-    def _socket(self, message: bytes, spans: Dict[int, Tuple[int, int]], since: Optional[float]) -> Socket:
-        # fmt: off
-        (_, _, _, _, _, family, _, _, _, lport, rport, local, remote, iface, low, high, _, _, _, uid, inode
-         ) = _MESSAGE.unpack_from(message)
-        # fmt: on
+    def _socket(self, message: bytes, layout: _Layout, since: Optional[float]) -> Socket:
+        family, local, remote, iface, low, high, uid, inode = _ENDS.unpack_from(message)
+        lport, rport = _PORTS.unpack_from(message)
         v4 = family == socket.AF_INET
-        span = spans.get
-        congestion, cgroup, mark, v6only = span(_CONG), span(_CGROUP_ID), span(_MARK), span(_SKV6ONLY)
-        return Socket(
-            self._netns,
-            self._protocol.name,
-            "inet" if v4 else "inet6",
-            self._protocol.kind,
-            self._address(local[:4] if v4 else local),
-            int.from_bytes(lport, "big") or None,
-            self._address(remote[:4] if v4 else remote),
-            int.from_bytes(rport, "big") or None,
-            inode or None,
-            uid,
-            self._user(uid),
-            low | high << 32,
-            self._interface(iface) if iface else None,
-            _U64.unpack_from(message, cgroup[0])[0] if cgroup else None,
-            _U32.unpack_from(message, mark[0])[0] or None if mark else None,
-            _word(message[congestion[0] : congestion[1]]) if congestion else None,
-            bool(message[v6only[0]]) if v6only else None,
-            None,
-            since,
+        _, _, _, _, congestion, cgroup, mark, v6only = layout
+        return _make_socket(
+            (
+                self._netns,
+                self._protocol.name,
+                "inet" if v4 else "inet6",
+                self._protocol.kind,
+                self._address(local[:4] if v4 else local),
+                lport or None,
+                self._address(remote[:4] if v4 else remote),
+                rport or None,
+                inode or None,
+                uid,
+                self._user(uid),
+                low | high << 32,
+                self._interface(iface) if iface else None,
+                _U64.unpack_from(message, cgroup)[0] if cgroup else None,
+                _U32.unpack_from(message, mark)[0] or None if mark else None,
+                _word(message[congestion]) if congestion else None,
+                bool(message[v6only]) if v6only else None,
+                None,
+                since,
+            )
         )
 
-    def _stats(self, message: bytes, spans: Dict[int, Tuple[int, int]]) -> SocketStats:
+    def _stats(self, message: bytes, layout: _Layout) -> SocketStats:
         recvq, sendq = _QUEUE_PAIR.unpack_from(message, _QUEUES)
         state = self._states.get(message[_STATE], UNKNOWN)
         rcvbuf = sndbuf = drops = None
-        memory = spans.get(_SKMEMINFO)
-        if memory is not None and memory[1] - memory[0] >= _MEMORY.size:
-            _, rcvbuf, _, sndbuf, _, _, _, _, drops = _MEMORY.unpack_from(message, memory[0])
-        info = spans.get(_INFO)
-        if info is None or self._protocol is not _TCP or state == "LISTEN":
+        if layout.memory is not None:
+            _, rcvbuf, _, sndbuf, _, _, _, _, drops = _MEMORY.unpack_from(message, layout.memory)
+        if layout.info is None or self._protocol is not _TCP or state == "LISTEN":
             return _make_stats((state, recvq, sendq, *_NO_INFO, drops, rcvbuf, sndbuf))
-        return _make_stats((state, recvq, sendq, *_tcp_info(message, *info), drops, rcvbuf, sndbuf))
+        return _make_stats((state, recvq, sendq, *_tcp_info(message, *layout.info), drops, rcvbuf, sndbuf))
 
     def _address(self, packed: bytes) -> str:
         """Text of an address, remembered: the 40,000 sockets of a busy server share a few thousand."""
@@ -287,6 +284,7 @@ class InetTable:
 
 _ADDRESSES_KEPT = 20_000
 # what _make does, without a Python frame a row
+_make_socket = functools.partial(tuple.__new__, Socket)
 _make_stats = functools.partial(tuple.__new__, SocketStats)
 _NO_INFO: Tuple[None, ...] = (None,) * (SocketStats._fields.index("drops") - SocketStats._fields.index("rx_bytes"))
 
@@ -335,7 +333,18 @@ def _layout(message: bytes) -> _Layout:
         form += f"HH{step - 4}x"
         expected += [length, kind]
         offset += step
-    return _Layout(struct.Struct(form), tuple(expected), spans)
+    memory, congestion = spans.get(_SKMEMINFO), spans.get(_CONG)
+    begins = {kind: begin for kind, (begin, _) in spans.items()}
+    return _Layout(
+        headers=struct.Struct(form),
+        expected=tuple(expected),
+        info=spans.get(_INFO),
+        memory=memory[0] if memory and memory[1] - memory[0] >= _MEMORY.size else None,
+        congestion=slice(*congestion) if congestion else None,
+        cgroup=begins.get(_CGROUP_ID),
+        mark=begins.get(_MARK),
+        v6only=begins.get(_SKV6ONLY),
+    )
 
 
 @functools.lru_cache(maxsize=64)

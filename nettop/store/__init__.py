@@ -36,10 +36,11 @@ _NO_RATES = EMPTY.rates
 class Store:
     """One machine, as its stream of Deltas tells it."""
 
-    def __init__(self) -> None:
+    def __init__(self, events_kept: int = EVENTS_KEPT) -> None:
+        """Pictures hold the last `events_kept` events."""
         self.snapshot: Snapshot = EMPTY
         """The last complete picture."""
-        self._events: collections.deque[Event] = collections.deque(maxlen=EVENTS_KEPT)
+        self._events: collections.deque[Event] = collections.deque(maxlen=events_kept)
         self._events_total = 0
         self._forget()
 

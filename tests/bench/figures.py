@@ -5,6 +5,7 @@ What cannot be measured is a figure too, with its reason as note.
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,9 @@ from tests.bench import peers
 from tests.bench.lab import Lab
 from tests.bench.measure import DidNotStartError, Program, first_frame, key_latencies, running, wait_ready
 from tests.bench.storm import count_events, missed, run_storm
+
+TIMES = 3
+"""How often short things are measured; the middle one counts."""
 
 
 class Figure(NamedTuple):
@@ -37,7 +41,9 @@ def listing(lab: Lab) -> Iterator[Figure]:
         ("nettop with rates", lambda _: peers.list_with_nettop(rates=True)),
     ):
         why = peers.nettop_missing() if program.startswith("nettop") else peers.missing("ss")
-        taken = None if why else measure(lab)
+        # the middle of three: these machines are shared, and the first one finds every cache cold
+        takes = [] if why else sorted((measure(lab) for _ in range(TIMES)), key=lambda take: take.wall)
+        taken = takes[TIMES // 2] if takes else None
         if taken is None or taken.error:
             yield Figure(f"{program} listing", None, "s", why or (taken.error or "" if taken else ""))
         else:
@@ -67,7 +73,9 @@ def frame(_lab: Lab) -> Iterator[Figure]:
     for program in (*peers.SCREENS, peers.NETTOP_SCREEN):
         try:
             _require(program)
-            yield Figure(f"{program.name} first frame", first_frame(program), "s")
+            yield Figure(
+                f"{program.name} first frame", statistics.median(first_frame(program) for _ in range(TIMES)), "s"
+            )
         except DidNotStartError as error:
             yield Figure(f"{program.name} first frame", None, "s", str(error))
 
