@@ -158,6 +158,7 @@ def _screen(options: argparse.Namespace) -> int:
     from nettop.collector import spawn
     from nettop.memory import hold_little
 
+    gc.disable()  # what is imported stays; the screen looks for garbage when it has the time
     hold_little()
     running = spawn.fork(options.delay)
     from nettop import live

@@ -141,7 +141,7 @@ def _row(name: str) -> _Member:
 
 
 def _owners(row: Connection) -> tuple[dict[str, Value], ...]:
-    owners = row.owners.holders
+    owners = row.owners
     if not row.others:  # nearly always: 40,000 of them are printed
         comm = row.process.comm if row.process else None
         return tuple([{"pid": owner.pid, "comm": comm, "fd": owner.fd} for owner in owners])
@@ -175,11 +175,11 @@ CONNECTIONS = _view(
         Field("rport", "RPORT", Kind.PORT, 5, "the other end: port", *_end("rport")),
         Field("netns", "NETNS", Kind.NUMBER, 10, "inode number of the network namespace", *_end("netns")),
         Field("netns_name", "NS", Kind.TEXT, 8, "name of the network namespace", lambda c, _: c.namespace.name if c.namespace else None),
-        Field("pid", "PID", Kind.NUMBER, 7, "process that holds it (the oldest, where several do)", lambda c, _: c.owners.holders[0].pid if c.owners.holders else None),
+        Field("pid", "PID", Kind.NUMBER, 7, "process that holds it (the oldest, where several do)", lambda c, _: c.owners[0].pid if c.owners else None),
         Field("comm", "COMMAND", Kind.TEXT, 15, "name of that process", lambda c, _: c.process.comm if c.process else None, flexible=True),
-        Field("fd", "FD", Kind.NUMBER, 5, "its file descriptor in that process", lambda c, _: c.owners.holders[0].fd if c.owners.holders else None),
+        Field("fd", "FD", Kind.NUMBER, 5, "its file descriptor in that process", lambda c, _: c.owners[0].fd if c.owners else None),
         Field("owners", "OWNERS", Kind.LIST, 24, "every process that holds it: pid, comm, fd", lambda c, _: _owners(c), flexible=True),
-        Field("owner_by", "BY", Kind.TEXT, 8, "how the owner is known: exact (its fd was seen) or none", lambda c, _: c.owners.by),
+        Field("owner_by", "BY", Kind.TEXT, 8, "how the owner is known: exact (its fd was seen) or none", *_row("owner_by")),
         Field("uid", "UID", Kind.NUMBER, 6, "user id the socket belongs to", *_end("uid")),
         Field("user", "USER", Kind.TEXT, 10, "user the socket belongs to", *_end("user")),
         Field("container", "CONTAINER", Kind.TEXT, 14, "container of the process", lambda c, _: c.process.container if c.process else None, flexible=True),

@@ -16,7 +16,7 @@ from nettop.model import (
     Interface,
     InterfaceCounters,
     Namespace,
-    Owners,
+    Owner,
     Process,
     Socket,
     SocketStats,
@@ -30,7 +30,10 @@ class Connection(NamedTuple):
     id: int
     socket: Socket
     stats: SocketStats
-    owners: Owners
+    owners: tuple[Owner, ...]
+    """Every file descriptor known to refer to it, oldest process first."""
+    owner_by: str
+    """How that is known, as in `model.Owners`."""
     process: Process | None
     """The first holder; its traffic is counted as this process's."""
     others: tuple[Process | None, ...]
@@ -46,8 +49,8 @@ class Connection(NamedTuple):
 
     @property
     def holders(self) -> tuple[Process | None, ...]:
-        """Parallel to owners.holders; None where a holder is not (or no longer) listed."""
-        return (self.process, *self.others) if self.owners.holders else ()
+        """Parallel to owners; None where a holder is not (or no longer) listed."""
+        return (self.process, *self.others) if self.owners else ()
 
 
 class ProcessRow(NamedTuple):

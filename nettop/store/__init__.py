@@ -163,7 +163,7 @@ class Store:
             return {}
         moved: dict[Key, tuple[int, int]] = {}
         for row_id, (rx_bytes, tx_bytes, _) in self._connections.moved.items():
-            holders = self._connections.rows[row_id].owners.holders
+            holders = self._connections.rows[row_id].owners
             if holders:
                 key = holders[0][:2]
                 rx_before, tx_before = moved.get(key, (0, 0))
@@ -181,7 +181,7 @@ class Store:
         known = total = 0
         for row_id, (rx_bytes, tx_bytes, _) in self._connections.moved.items():
             total += rx_bytes + tx_bytes
-            if self._connections.rows[row_id].owners.holders:
+            if self._connections.rows[row_id].owners:
                 known += rx_bytes + tx_bytes
         namespaces = [row.namespace for row in self._namespaces.rows.values()]
         return Coverage(

@@ -102,7 +102,11 @@ class Connections:
         """The row of an id; None where a Delta contradicts itself and leaves out what a row needs."""
         socket = self._sockets.pop(row_id, None) or (old.socket if old else None)
         stats = self._stats.pop(row_id, None) or (old.stats if old else None)
-        owners = self._owners.pop(row_id, None) or (old.owners if old else NO_OWNERS)
+        told = self._owners.pop(row_id, None)
+        if told is not None:
+            owner_by, owners = told
+        else:
+            owner_by, owners = (old.owner_by, old.owners) if old else NO_OWNERS
         if socket is None or stats is None:
             return None
         shown = self._shown.get(row_id)
@@ -112,12 +116,13 @@ class Connections:
         elif stats is not before:
             self._restless.add(row_id)
         rx_rate, tx_rate, retrans_rate = self._rates(row_id, socket, stats, before, elapsed)
-        process, *others = map(self._process_of, owners.holders or (None,))
+        process, *others = map(self._process_of, owners or (None,))
         return Connection(
             row_id,
             socket,
             stats,
             owners,
+            owner_by,
             process,
             tuple(others),
             self._namespace_of(socket.netns),
@@ -138,13 +143,13 @@ class Connections:
         return moved[0] / elapsed, moved[1] / elapsed, moved[2] / elapsed
 
     def _index(self, row_id: int, old: Connection | None, new: Connection | None) -> None:
-        for owner in old.owners.holders if old else ():
+        for owner in old.owners if old else ():
             held = self._held.get(owner.pid)
             if held is not None:
                 held.pop(row_id, None)
                 if not held:
                     del self._held[owner.pid]
-        for owner in new.owners.holders if new else ():
+        for owner in new.owners if new else ():
             self._held.setdefault(owner.pid, {})[row_id] = None
 
     def _drop(self, row_id: int) -> None:

@@ -73,8 +73,8 @@ class Ledger:
     def replace(self, old: Connection | None, new: Connection | None) -> None:
         """A socket's row changed; None before it came, or after it went."""
         if old is not None and new is not None and _only_moved(old, new):
-            if new.owners.holders:
-                key = new.owners.holders[0][:2]
+            if new.owners:
+                key = new.owners[0][:2]
                 sums = self._processes[key]
                 sums.count(old.stats, -1)
                 sums.count(new.stats, 1)
@@ -90,7 +90,7 @@ class Ledger:
         self.touched = set()
 
     def _change(self, row: Connection, sign: int) -> None:
-        netns, holders = row.socket.netns, row.owners.holders
+        netns, holders = row.socket.netns, row.owners
         inside = self._namespaces.get(netns)
         if inside is None:
             inside = self._namespaces[netns] = SocketSums()

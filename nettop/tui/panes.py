@@ -44,7 +44,7 @@ def process_scope(row: ProcessRow) -> Scope:
     return Scope(
         f"{row.process.comm} ({row.process.pid})",
         {
-            "connections": lambda c: any(owner.process == key for owner in c.owners.holders),
+            "connections": lambda c: any(owner.process == key for owner in c.owners),
             "processes": lambda p: p.process.key == key,
             "namespaces": lambda n: n.namespace.netns == row.process.netns,
         },

@@ -290,7 +290,7 @@ def test_a_socket_of_this_family_is_shown_with_its_owner(
 
         row = watch.until(shown)
         assert row.socket.netns == room.netns
-        assert {(owner.pid, owner.fd) for owner in row.owners.holders} == {(ME, fd)}
+        assert {(owner.pid, owner.fd) for owner in row.owners} == {(ME, fd)}
         made.close()
         watch.until(lambda picture: not connections(picture, inode))
 
@@ -322,11 +322,11 @@ def test_a_multipath_connection_and_its_subflows_all_have_their_owner(watch: Wat
 
         def owned(picture: Snapshot) -> bool:
             rows = connections(picture, inode)
-            return {row.socket.proto for row in rows} == {"mptcp", "tcp"} and all(row.owners.holders for row in rows)
+            return {row.socket.proto for row in rows} == {"mptcp", "tcp"} and all(row.owners for row in rows)
 
         watch.until(owned)
         near.close()  # the subflow stays a while, as in `ss`: with its inode, and nobody who holds it
-        watch.until(lambda picture: not any(row.owners.holders for row in connections(picture, inode)))
+        watch.until(lambda picture: not any(row.owners for row in connections(picture, inode)))
 
 
 def test_what_the_kernel_cannot_list_is_absent_and_not_empty(watch: Watch) -> None:

@@ -78,7 +78,7 @@ def of_picture(picture: Snapshot, room: SocketRoom) -> list[Row]:
     for row in picture.connections.values():
         s, n = row.socket, row.stats
         if s.netns == room.netns and s.proto in ("tcp", "udp"):
-            held = tuple(sorted((owner.pid, owner.fd) for owner in row.owners.holders))
+            held = tuple(sorted((owner.pid, owner.fd) for owner in row.owners))
             ends = (s.local or "", s.lport, s.remote or "", s.rport)
             rows.append(Row(s.proto, n.state, n.recvq or 0, n.sendq or 0, *ends, held))
     return sorted(rows, key=repr)

@@ -83,7 +83,7 @@ print(json.dumps({
     "pids": [row.process.pid for row in picture.processes.values()],
     "users": sorted({row.process.user or "" for row in picture.processes.values()}),
     "sockets": [
-        [row.socket.netns, row.socket.proto, row.stats.state, row.socket.inode, [tuple(o) for o in row.owners.holders]]
+        [row.socket.netns, row.socket.proto, row.stats.state, row.socket.inode, [tuple(o) for o in row.owners]]
         for row in picture.connections.values()
     ],
     "held": os.fstat(held.fileno()).st_ino if held else None,

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nettop.model import (
-    NO_OWNERS,
     Event,
     Health,
     Host,
@@ -19,7 +18,6 @@ from nettop.model import (
     InterfaceCounters,
     Namespace,
     Owner,
-    Owners,
     Process,
     Socket,
     SocketStats,
@@ -117,7 +115,8 @@ def connection(**overrides: Any) -> Connection:
         "id": 1,
         "socket": socket,
         "stats": stats,
-        "owners": Owners("exact", (Owner(holder.pid, holder.start_time, fd),)) if owned else NO_OWNERS,
+        "owners": (Owner(holder.pid, holder.start_time, fd),) if owned else (),
+        "owner_by": "exact" if owned else "none",
         "process": holder if owned else None,
         "others": (),
         "namespace": Namespace(**{**_NAMESPACE, "netns": socket.netns, "name": name}),
@@ -327,7 +326,8 @@ def _connections(count: int, rng: random.Random) -> Iterator[Connection]:
                 rtt=rng.randrange(40, 300_000),
                 retrans=rng.choice((0, 0, 0, 0, 3)),
             ),
-            owners=Owners("exact", (Owner(holder.pid, holder.start_time, number % 500),)) if holder else NO_OWNERS,
+            owners=(Owner(holder.pid, holder.start_time, number % 500),) if holder else (),
+            owner_by="exact" if holder else "none",
             process=holder,
             others=(),
             namespace=namespace,

@@ -70,7 +70,7 @@ def connections(picture: Snapshot, inode: int) -> list[Connection]:
 def holders(picture: Snapshot, inode: int) -> set[tuple[int, int]] | None:
     """(pid, fd) of everybody who holds a socket; None where no row has this inode."""
     rows = connections(picture, inode)
-    return {(owner.pid, owner.fd) for row in rows for owner in row.owners.holders} if rows else None
+    return {(owner.pid, owner.fd) for row in rows for owner in row.owners} if rows else None
 
 
 def process(picture: Snapshot, pid: int) -> ProcessRow | None:

@@ -158,8 +158,8 @@ class TestDrilling:
 
     async def test_a_shared_socket_is_found_from_every_holder(self) -> None:
         shared = rows.connection(id=1, pid=7, start_time=1)
-        second = shared.owners.holders[0]._replace(pid=8, start_time=2)
-        shared = shared._replace(owners=shared.owners._replace(holders=(*shared.owners.holders, second)))
+        second = shared.owners[0]._replace(pid=8, start_time=2)
+        shared = shared._replace(owners=(*shared.owners, second))
         process = rows.process_row(pid=8, start_time=2)
         async with opened(rows.snapshot([shared], [process]), (120, 40), "enter") as seen:
             assert seen.main.pane.ids == [1]

@@ -81,7 +81,7 @@ def test_a_process_that_is_gone_is_no_longer_shown_on_its_sockets(machine: Watch
     assert process not in shown.processes
     assert process in shown.changed["processes"]
     assert machine.connection(socket).process is None
-    assert machine.connection(socket).owners.holders[0].pid == 7, "the owner stays until the collector says otherwise"
+    assert machine.connection(socket).owners[0].pid == 7, "the owner stays until the collector says otherwise"
 
 
 def test_a_pid_that_is_used_again_does_not_inherit(machine: Watched) -> None:
