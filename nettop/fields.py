@@ -222,7 +222,7 @@ CONNECTIONS = _view(
         Field("iface", "IFACE", Kind.TEXT, 8, "interface it is bound to", *_end("iface")),
     ),
     columns="proto state local lport remote rport rx_rate tx_rate recvq sendq rtt retrans limit netns_name container pid comm",
-    optional="container limit netns_name retrans sendq recvq rtt proto state rx_rate lport local",
+    optional="container sendq retrans netns_name recvq limit rtt proto state rx_rate lport local",
     sort="-rate",
     rows=lambda snapshot: snapshot.connections.values(),
     rank=_connection_rank,

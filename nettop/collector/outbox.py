@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import math
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Tuple
 
 from nettop.model import COMPANIONS, TABLES, Change, Delta, Event
@@ -89,14 +90,15 @@ def parts(delta: Delta, size: int) -> Iterator[Delta]:
             continue
         for name, (_, gone) in changes.items():
             pieces.extend({name: Change({}, gone[i : i + size])} for i in range(0, len(gone), size))
-        even = (
-            -(-len(ids) // -(-len(ids) // size or 1)) or 1
-        )  # 2,100 ids go as 3 x 700: a remnant costs as much to pack
+        pieces_needed = max(1, math.ceil(len(ids) / size))
+        even = max(1, math.ceil(len(ids) / pieces_needed))  # 3,100 ids go as 3 x 1,034: a remnant costs as much to pack
         for start in range(0, len(ids), even):
             some = ids[start : start + even]
             pieces.append(
                 {name: Change({i: rows[i] for i in some if i in rows}, []) for name, (rows, _) in changes.items()}
             )
+    if not pieces[0] and len(pieces) > 1:
+        del pieces[0]
     batches = [delta.events[i : i + size] for i in range(0, len(delta.events), size)] or [()]
     told = [()] * (len(pieces) - 1) + batches  # the last rows bring the first events
     pieces.extend({} for _ in batches[1:])

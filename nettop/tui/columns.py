@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from rich.segment import Segment
@@ -36,6 +37,13 @@ SHORT_WORD = 6
 
 WIDEST = 60
 """Cells a flexible column takes at most while others want room too."""
+
+ANCHORS: Mapping[str, tuple[str, ...]] = {
+    "processes": ("pid", "comm"),
+    "connections": ("local", "lport", "remote", "rport"),
+    "namespaces": ("netns_name",),
+}
+"""View name → the fields that tell which row it is: they stay while the others are scrolled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +92,31 @@ def columns_of(view: View, names: Sequence[str]) -> list[Column]:
     ]
 
 
-def place(view: View, rows: Sequence[Any], now: float, width: int) -> list[Placed]:
+def scrollable(view: View) -> list[Column]:
+    """What goes by when one scrolls to the side: the columns of a view, then every other field it has."""
+    anchors = ANCHORS[view.name]
+    names = dict.fromkeys((*view.columns, *view.fields))
+    return columns_of(view, [name for name in names if name not in anchors])
+
+
+def place(view: View, rows: Sequence[Any], now: float, width: int, scrolled: int = 0) -> list[Placed]:
     """The columns of a view that fit a width, and how wide they are.
 
     Each column has a width it cannot do without and one it would like. Columns go in the order of `View.optional`
-    until the first fit; what is left is shared among those that would like more, and the last flexible one gets the
-    rest.
+    until the rest fit; what is left is shared among those that would like more, and the last flexible one gets the
+    rest. `scrolled` so many columns to the side, what follows the anchors is shown as far as it fits, whatever it is.
     """
-    columns = columns_of(view, view.columns)
+    if scrolled:
+        columns = columns_of(view, ANCHORS[view.name])
+        columns += scrollable(view)[scrolled:]
+    else:
+        columns = columns_of(view, view.columns)
     needs = {column.field.name: _need(column, rows, now, width >= ROOMY) for column in columns}
-    for name in view.optional:
-        if sum(needs[column.field.name][0] + 1 for column in columns) <= width:
-            break
-        columns = [column for column in columns if column.field.name != name]
+    if scrolled:
+        ends = accumulate(needs[column.field.name][0] + 1 for column in columns)
+        columns = [column for column, end in zip(columns, ends, strict=True) if end <= width]
+    else:
+        columns = _without_optional(columns, view, rows, now, needs, width)
     widths = [needs[column.field.name][0] for column in columns]
     wishes = [needs[column.field.name][1] for column in columns]
     spare = width - sum(widths) - len(widths)
@@ -110,6 +130,24 @@ def place(view: View, rows: Sequence[Any], now: float, width: int) -> list[Place
     if spare > 0 and flexible:
         widths[flexible[-1]] += spare
     return [Placed(column, cells) for column, cells in zip(columns, widths, strict=True)]
+
+
+def _without_optional(
+    columns: list[Column], view: View, rows: Sequence[Any], now: float, needs: Mapping[str, tuple[int, int]], width: int
+) -> list[Column]:
+    """The columns without those there is no room for. First go those that say nothing, for the others to be whole."""
+
+    def fit(which: int) -> bool:
+        return sum(needs[column.field.name][which] + 1 for column in columns) <= width
+
+    for name in view.optional:
+        if not fit(1) and rows and all(view.fields[name].get(row, now) is None for row in rows):
+            columns = [column for column in columns if column.field.name != name]
+    for name in view.optional:
+        if fit(0):
+            break
+        columns = [column for column in columns if column.field.name != name]
+    return columns
 
 
 def _shorten_words(columns: Sequence[Column], widths: list[int], wishes: Sequence[int], spare: int) -> int:

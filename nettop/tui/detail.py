@@ -20,6 +20,9 @@ _SUFFIXES: Mapping[Kind, str] = {
 }
 """What stands behind a figure where its column does not tell the unit."""
 
+_QUEUES = ("recvq", "sendq")
+"""Of a listener these are connections, not bytes."""
+
 _VALUE_WIDTH = 28
 
 
@@ -35,11 +38,12 @@ def detail_lines(view: View, row: Any | None, now: float, look: Look) -> list[Pi
     if row is None:
         return [[], [piece(" It is gone.", look.warning)]]
     lines: list[Pieces] = [[]]
+    listens = isinstance(row, Connection) and row.stats.state == "LISTEN"
     for field in view.fields.values():
         value = field.get(row, now)
         shown = text.cell(field, value, None, now)
         known = shown != text.UNKNOWN
-        if known:
+        if known and not (field.name in _QUEUES and listens):
             shown += _SUFFIXES.get(field.kind, "")
         lines.append(
             [

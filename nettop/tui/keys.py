@@ -57,6 +57,8 @@ ACTIONS = (
     Action("page_down", "pagedown,ctrl+f", "PgDn", "page(1)", "a page down", group="Move"),
     Action("first", "home,g", "Home g", "first", "the first row", group="Move"),
     Action("last", "end,G", "End G", "last", "the last row", group="Move"),
+    Action("left", "left", "←", "scroll(-1)", "columns further to the left", group="Move"),
+    Action("right", "right", "→", "scroll(1)", "columns further to the right, every field there is", group="Move"),
     Action("filter", "slash,f4", "/ F4", "filter", "filter as you type", "filter", "Rows", at_once=True),
     Action("sort", "s,f6", "s F6", "sort_menu", "choose what to sort by", "sort", "Rows"),
     Action(

@@ -15,6 +15,7 @@ from nettop.order import Order
 from nettop.query import QueryError
 from nettop.snapshot import EMPTY, Connection, Snapshot
 from nettop.tui import status
+from nettop.tui.columns import scrollable
 from nettop.tui.detail import detail_lines, detail_title
 from nettop.tui.filter import FilterLine
 from nettop.tui.keys import ACTIONS, bindings
@@ -125,6 +126,11 @@ class MainScreen(Screen[None]):
         """Work on the list waits until the effect of the key is on the screen."""
         self._key_time = time.monotonic()
 
+    @property
+    def unattended(self) -> float:
+        """Seconds since the last key."""
+        return time.monotonic() - self._key_time
+
     def _want(self) -> None:
         self.settled.clear()
         self._wanted.set()
@@ -188,6 +194,12 @@ class MainScreen(Screen[None]):
 
     def action_last(self) -> None:
         self._moved_to(len(self.pane.ids) - 1)
+
+    def action_scroll(self, columns: int) -> None:
+        pane = self.pane
+        pane.scrolled = max(0, min(pane.scrolled + columns, len(scrollable(pane.view)) - 1))
+        self._table.show(pane)
+        self._show_title()
 
     def _moved_to(self, line: int) -> None:
         self.pane.move_to(line)

@@ -53,9 +53,10 @@ def process_scope(row: ProcessRow) -> Scope:
 
 def namespace_scope(row: NamespaceRow) -> Scope:
     """A network namespace: the processes and sockets inside."""
-    netns = row.namespace.netns
+    netns, name = row.namespace.netns, row.namespace.name
     return Scope(
-        row.namespace.name or f"netns {netns}",
+        # the breadcrumb begins with the machine, which is called host too
+        name if name and row.namespace.kind != "host" else f"netns {name or netns}",
         {
             "connections": lambda c: c.socket.netns == netns,
             "processes": lambda p: p.process.netns == netns,
@@ -85,6 +86,8 @@ class Pane:
         """Index of the cursor in `ids`."""
         self.top = 0
         """Index in `ids` of the first row on the screen."""
+        self.scrolled = 0
+        """Columns that are out of sight to the left."""
         self.hold = False
         """Asked by the user to leave the order alone."""
         self._held_until = 0.0

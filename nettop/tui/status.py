@@ -88,7 +88,7 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
     coverage = snapshot.coverage
     parts: list[_Part] = []
     if coverage.bytes_owned is None:
-        parts.append(_Part(1, [piece("owners", look.dim), piece("     -", look.dim), piece(" of bytes", look.dim)]))
+        parts.append(_Part(1, [piece("owners: nothing moves", look.dim)]))  # as wide as the figure
     else:
         style = look.good if coverage.bytes_owned > 0.95 else look.warning
         share = text.percent(math.floor(1000 * coverage.bytes_owned) / 10)  # all of them are 100, nearly all are not
@@ -175,7 +175,8 @@ def title_line(pane: Pane, width: int, look: Look, signs: Signs) -> Pieces:
     count = f"{shown:,} of {all_rows:,}" if shown != all_rows else f"{shown:,}"
     place = f"{pane.line + 1 if pane.ids else 0:,}/{count}"
     arrow = signs.down if order.descending else signs.up
-    right = [piece(place, look.text), piece(f"   sort {arrow} ", look.dim)]
+    right = [piece(f"{pane.scrolled} columns to the left   ", look.dim)] if pane.scrolled else []
+    right += [piece(place, look.text), piece(f"   sort {arrow} ", look.dim)]
     right.append(piece(order.field.title, look.text))
     if pane.held:
         right.append(piece("  = held", look.strong))

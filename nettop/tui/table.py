@@ -5,7 +5,7 @@ Textual's own tables measure every row when it arrives; this one never touches a
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from textual import events
@@ -115,8 +115,10 @@ class Table(Widget, can_focus=True):
         pane, width = self.pane, self.size.width
         self._sampled = bool(pane.ids)
         step = max(1, len(pane.ids) // SAMPLE)
-        sample = [pane.rows[row_id] for row_id in islice(pane.ids, 0, None, step)]
-        return Layout(place(pane.view, sample, pane.now, width - 1), pane.order, width, self._look, self._signs)
+        in_sight = islice(pane.ids, pane.top, pane.top + self.page)
+        sample = [pane.rows[row_id] for row_id in chain(in_sight, islice(pane.ids, 0, None, step))]
+        placed = place(pane.view, sample, pane.now, width - 1, pane.scrolled)
+        return Layout(placed, pane.order, width, self._look, self._signs)
 
     # --- events ---
 
