@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _LARGE = 1 << 16
 
 
@@ -18,3 +18,10 @@ def hold_little() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         libc.mallopt(_M_TRIM_THRESHOLD, _LARGE)
+        libc.mallopt(_M_ARENA_MAX, 1)  # a thread's own would not shrink again
+
+
+def give_back() -> None:
+    """Return what is free between blocks in use: after something large, as it takes milliseconds. malloc_trim(3)."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

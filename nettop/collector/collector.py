@@ -85,7 +85,9 @@ class Collector:
         self._namespaces.update(self._sockets)
         self._namespaces.read_counters()
         if first:
+            fetching = self._sockets.fetch_ahead()  # the kernel lists sockets on one processor, descriptors on another
             self._resolver.walk(_UNLIMITED, 0)
+            fetching.join()
             self._resolver.take_touched()  # no socket is known yet: each comes with its owners
         for _ in self._sockets.read(self._time, everything=first):
             if spill is not None and len(self._outbox) >= SPILL:

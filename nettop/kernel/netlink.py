@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import struct
-from typing import Iterator, List, Optional
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from nettop.kernel import netns
 
@@ -54,6 +54,7 @@ class DiagSocket:
         Raises OSError where it is gone (ENOENT) or may not be entered (EPERM)."""
         self._socket = _open() if path is None else netns.in_namespace(path, _open)
         self._port: int = self._socket.getsockname()[0]
+        self._fetched: Dict[Tuple[int, bytes], List[bytes]] = {}
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -65,11 +66,20 @@ class DiagSocket:
         """Every datagram of the answer to a dump request: messages back to back, the closing NLMSG_DONE included.
 
         Raises `DiagUnavailable` where the kernel has no handler for it, OSError for anything else it refuses."""
+        fetched = self._fetched.pop((kind, request), None)
+        if fetched is not None:
+            return fetched
         for _ in range(_INTERRUPTED_TRIES):
             datagrams = self._dump(kind, request)
             if datagrams is not None:
                 return datagrams
         raise OSError(errno.EINTR, "the socket table changed during every dump")
+
+    def fetch(self, kind: int, request: bytes) -> None:
+        """Dump now what the next `dump` of the same request returns: for a thread that waits for the kernel while
+        another does something else. An error is left for that one to raise."""
+        with contextlib.suppress(OSError, DiagUnavailable):
+            self._fetched[kind, request] = self.dump(kind, request)
 
     def _dump(self, kind: int, request: bytes) -> Optional[List[bytes]]:
         """As `dump`; None where NLM_F_DUMP_INTR says that the table was rearranged meanwhile."""

@@ -18,6 +18,7 @@ from textual.strip import Strip
 from nettop import format as text
 from nettop.fields import Field, Kind, Value, View
 from nettop.order import Order
+from nettop.snapshot import Connection
 from nettop.tui.theme import Look, Signs
 
 SAMPLE = 200
@@ -62,8 +63,8 @@ class Column:
         value = self.field.get(row, now)
         if self.port is None:
             return value, text.cell(self.field, value, width, now)
-        port: Any = self.port.get(row, now)
         address: Any = value
+        port = _port(address, self.port.get(row, now), row)
         # an end without a name, such as that of most unix sockets, is no wildcard
         whole = text.UNKNOWN if address is None and port is None else text.endpoint(address, port)
         if width is None:
@@ -72,6 +73,20 @@ class Column:
             room = width - (len(whole) - len(text.safe(address)))
             whole = text.endpoint(text.shorten_address(text.safe(address), max(3, room)), port)
         return value, text.fit(whole, width)
+
+
+def ends(row: Connection) -> tuple[str, str]:
+    """Both ends of a connection as ss prints them, safe for the terminal."""
+    socket = row.socket
+    far = text.endpoint(socket.remote, _port(socket.remote, socket.rport, row))
+    return text.endpoint(socket.local, socket.lport), far
+
+
+def _port(address: Any, port: Any, row: Connection) -> Any:
+    """The port of one end; 0, which is any, where nobody is yet at the other end of a socket that has ports."""
+    if port is None and address is not None and row.socket.lport and row.socket.family in ("inet", "inet6"):
+        return 0
+    return port
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from nettop import format as text
 from nettop.fields import View
 from nettop.tui.keys import ACTIONS
 from nettop.tui.line import Line, Pieces, piece
@@ -42,8 +43,11 @@ class _Page(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         index = self._top + y
-        pieces = self._lines[index] if index < len(self._lines) else []
-        return Strip(pieces).adjust_cell_length(self.size.width, self._look.text)
+        line = Strip(self._lines[index] if index < len(self._lines) else [])
+        width = self.size.width
+        if line.cell_length > width:
+            line = Strip([*line.crop(0, width - 1), piece(text.ELLIPSIS, self._look.dim)])
+        return line.adjust_cell_length(width, self._look.text)
 
     def on_mouse_scroll_down(self, _event: events.MouseScrollDown) -> None:
         self.scroll_by(3)

@@ -175,9 +175,11 @@ def title_line(pane: Pane, width: int, look: Look, signs: Signs) -> Pieces:
     count = f"{shown:,} of {all_rows:,}" if shown != all_rows else f"{shown:,}"
     place = f"{pane.line + 1 if pane.ids else 0:,}/{count}"
     arrow = signs.down if order.descending else signs.up
-    right = [piece(f"{pane.scrolled} columns to the left   ", look.dim)] if pane.scrolled else []
-    right += [piece(place, look.text), piece(f"   sort {arrow} ", look.dim)]
+    right = [piece(place, look.text), piece(f"   sort {arrow} ", look.dim)]
     right.append(piece(order.field.title, look.text))
+    if pane.scrolled:
+        past = f"{pane.scrolled} column{'s' if pane.scrolled > 1 else ''} to the left   "
+        right.insert(0, piece(past, look.dim))
     if pane.held:
         right.append(piece("  = held", look.strong))
     right.append(piece(" ", look.text))
