@@ -37,7 +37,8 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.bench
 
 screenshots: $(VENV)/.installed-test
-	$(BIN)/python screenshots/make.py
+	@.ci/packages
+	$(BIN)/python -m screenshots.make
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff format .

@@ -17,7 +17,7 @@ from nettop.collector.tables import RowTable
 from nettop.kernel import proc_net
 from nettop.kernel.families import FamilyTable, Origin
 from nettop.kernel.inet_diag import PROTOCOLS, Found, InetTable
-from nettop.kernel.netlink import DiagSocket, DiagUnavailable
+from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, DiagSocket, DiagUnavailable
 from nettop.kernel.netlink_diag import NETLINK
 from nettop.kernel.packet_diag import PACKET
 from nettop.kernel.unix_diag import UNIX
@@ -158,13 +158,14 @@ class SocketTracker:
         self._readers.clear()
 
     def fetch_ahead(self) -> threading.Thread:
-        """Have the kernel list all TCP sockets while the caller reads something else; the thread that waits for it. It
-        must have ended before the next `read`. Of the first picture of 40,000 sockets that takes 0.1 s off."""
-        readers = [reader.diag for reader in self._readers.values() if reader.diag is not None]
-        requests = PROTOCOLS["tcp"].requests
+        """Have the kernel list all sockets while the caller reads something else; the thread that waits for it. It must
+        have ended before the next `read`. Of the first picture of 40,000 sockets that takes 0.15 s off."""
+        opened = [reader.diag for reader in self._readers.values() if reader.diag is not None]
+        requests = [request for name in _HOT + _SLOW for request in PROTOCOLS[name].requests]
+        requests += [(SOCK_DIAG_BY_FAMILY, family.request) for family in _FAMILIES]
 
         def fetch() -> None:
-            for diag in readers:
+            for diag in opened:
                 for kind, request in requests:
                     diag.fetch(kind, request)
 

@@ -173,6 +173,10 @@ class TestDrilling:
             assert {row.process.netns for row in shown(seen)} == {netns}
             assert crumbs("host", "web", "processes") in seen.lines()[2]
 
+    async def test_the_machine_and_its_own_namespace_are_told_apart(self) -> None:
+        async with opened(None, (120, 40), "3", "g", "enter") as seen:
+            assert crumbs("host", "netns host", "connections") in seen.lines()[2]
+
     async def test_drilling_goes_on_inside(self) -> None:
         async with opened(None, (120, 40), "3", "j", "enter", "1", "enter") as seen:
             trail = seen.main.levels.trail
@@ -193,6 +197,19 @@ class TestDrilling:
             assert "round-trip time, smoothed" in seen.text()
             await seen.press("escape")
             assert seen.app.screen is seen.main
+
+    async def test_the_details_begin_with_what_limits_it(self) -> None:
+        picture = rows.snapshot([rows.connection(limit="reader", recvq=2048)])
+        async with opened(picture, (120, 60), "2", "enter") as seen:
+            assert "Limited by reader: this program does not read what has arrived." in seen.text()
+            assert "2.0 kB" in seen.text()
+
+    async def test_the_queues_of_a_listener_are_counts(self) -> None:
+        picture = rows.snapshot([rows.connection(state="LISTEN", recvq=97, sendq=128)])
+        async with opened(picture, (120, 60), "2", "enter") as seen:
+            figures = {line.split()[0]: line.split()[1:3] for line in seen.lines() if line.strip()}
+            assert figures["recvq"] == ["97", "bytes"]  # where its meaning begins
+            assert figures["sendq"] == ["128", "bytes"]
 
     async def test_the_details_follow_the_pictures_until_the_connection_is_gone(self) -> None:
         async with opened(rows.snapshot([rows.connection(state="ESTAB")]), (120, 60), "2", "enter") as seen:

@@ -226,7 +226,7 @@ class TestLevels:
 
     def test_going_in_and_out(self) -> None:
         levels = Levels("namespaces")
-        shown(levels.pane, rows.snapshot(namespaces=[rows.namespace_row(name="web")]))
+        shown(levels.pane, rows.snapshot(namespaces=[rows.namespace_row(name="web", kind="named")]))
         assert levels.drill()
         assert (levels.level.active, levels.trail) == ("connections", ["web"])
         assert levels.back()

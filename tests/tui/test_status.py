@@ -90,6 +90,11 @@ class TestCoverageLine:
         assert "100% of bytes" in coverage_line(coverage=Coverage(1.0, 10, 0, 7, 7, 0))
         assert "99.9% of bytes" in coverage_line(coverage=Coverage(0.9999, 10, 0, 7, 7, 0))
 
+    def test_while_nothing_moves_there_is_no_share_and_nothing_shifts(self) -> None:
+        idle, busy = (coverage_line(coverage=Coverage(share, 10, 0, 7, 7, 0)) for share in (None, 1.0))
+        assert "owners: nothing moves" in idle
+        assert idle.index("namespaces") == busy.index("namespaces")
+
     async def test_a_notice_takes_its_place_until_it_is_over(self) -> None:
         async with opened() as seen:
             await seen.show("collector died: starting it again")

@@ -75,6 +75,19 @@ class TestColumns:
         assert column.text(rows.connection(remote=None, rport=None), rows.NOW)[1] == "-"
         assert column.text(rows.connection(remote="0.0.0.0", rport=0), rows.NOW)[1] == "0.0.0.0:*"
 
+    def test_a_listener_waits_for_anybody(self) -> None:
+        column = columns_of(VIEWS["connections"], ["remote", "rport"])[0]
+        listener = rows.connection(state="LISTEN", lport=443, remote="0.0.0.0", rport=None)
+        assert column.text(listener, rows.NOW)[1] == "0.0.0.0:*"
+
+    def test_a_column_that_says_nothing_makes_room(self) -> None:
+        def shown(width: int, **row: str) -> bool:
+            return "container" in placed("processes", width, [rows.process_row(command="x" * 60, **row)])
+
+        assert not shown(119)
+        assert shown(119, container="0123456789ab")
+        assert shown(200)
+
     def test_a_port_alone_is_a_column_of_its_own(self) -> None:
         assert [c.field.name for c in columns_of(VIEWS["connections"], ["lport", "pid"])] == ["lport", "pid"]
 
@@ -101,6 +114,22 @@ class TestColumns:
         assert text.startswith("[2001:")
         assert text.endswith(":8443")
         assert cell_len(text) == 22
+
+    async def test_every_field_can_be_scrolled_to_and_the_row_is_still_known(self) -> None:
+        picture = rows.snapshot([rows.connection(local="10.9.8.7", lport=80)])
+        async with opened(picture, (80, 24), "2", "right") as seen:
+            seen_titles = seen.lines()[4]
+            assert seen_titles.split()[:2] == ["LOCAL", "REMOTE"]
+            assert "PROTO" not in seen_titles
+            assert "1 column to the left" in seen.lines()[3]
+            for _ in range(60):
+                await seen.press("right")
+                seen_titles += seen.lines()[4]
+                assert "10.9.8.7:80" in seen.rows()[0]
+            for field in VIEWS["connections"].fields.values():
+                assert field.title in seen_titles or field.name in ("proto", "lport", "rport")
+            await seen.press(*["left"] * 60)
+            assert "PROTO" in seen.lines()[4]
 
     async def test_columns_do_not_move_when_values_grow(self) -> None:
         picture = rows.snapshot([rows.connection(id=n, comm="x", rx_rate=1.0) for n in range(3)])

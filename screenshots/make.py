@@ -1,0 +1,152 @@
+"""Makes the pictures of the README: the real program, in a real terminal, on a small scene of real processes.
+
+    python -m screenshots.make [NAME ...]        all pictures, or those named, into screenshots/
+
+Needs root. What is made for it (a host name, users, names of namespaces) is seen by nobody else: the script runs in a
+UTS and a mount namespace of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pyte
+
+from screenshots import scene
+from screenshots.render import render
+from tests.support import netns
+from tests.support.terminal import Terminal, run
+
+HOSTNAME = "web-01"
+HERE = Path(__file__).parent
+INSIDE = "--inside"
+SETTLED = 12.0
+"""Seconds until rates and the small histories at the top have something to tell."""
+
+QUIET = 120.0
+"""Seconds to wait for other work with namespaces of its own, such as the tests, to end: it would be in the picture."""
+
+
+class Shot(NamedTuple):
+    """One picture: what to press, and what must then be on the screen."""
+
+    name: str
+    size: tuple[int, int]
+    keys: tuple[str, ...]
+    shows: str
+
+
+ENTER, DOWN = "\r", "j"
+SHOTS = (
+    Shot("processes-120", (120, 36), ("1",), "nginx: worker process"),
+    Shot("connections-120", (120, 36), ("2",), "ESTAB"),
+    Shot("namespaces-120", (120, 24), ("3",), "203.0.113.1"),
+    Shot("drill-120", (120, 24), ("1", "/", "gunicorn worker", ENTER, DOWN, ENTER), "connections"),
+    Shot("filter-120", (120, 24), ("2", "/", "limit=network,receiver,reader,backlog"), "backlog"),
+    Shot("detail-120", (120, 36), ("2", "/", "comm=pg_dump", ENTER, ENTER), "Limited by reader"),
+    Shot("connections-80", (80, 24), ("2",), "ESTAB"),
+    Shot("connections-160", (160, 45), ("2",), "ESTAB"),
+)
+
+
+class Display:
+    """What a terminal shows of what the program in it sends."""
+
+    def __init__(self, terminal: Terminal, size: tuple[int, int]) -> None:
+        self._terminal = terminal
+        self.screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self.screen)
+
+    def press(self, keys: str) -> None:
+        """Type, and take what that changes."""
+        self._terminal.press(keys)
+        self.watch(0.4)
+
+    def watch(self, seconds: float) -> None:
+        """Take what the program sends for so long."""
+        self._stream.feed(self._terminal.read(seconds))
+
+    def await_text(self, text: str, seconds: float = 10.0) -> None:
+        """Until the text is on the screen; TimeoutError with the screen otherwise."""
+        deadline = time.monotonic() + seconds
+        while not any(text in line for line in self.screen.display):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{text!r} is not shown:\n" + "\n".join(self.screen.display))
+            self.watch(0.2)
+
+
+def shoot(shot: Shot) -> None:
+    """Run nettop, press keys, write the picture."""
+    with run(["-m", "nettop"], shot.size, LC_ALL="C.UTF-8") as terminal:
+        display = Display(terminal, shot.size)
+        namespaces = len(scene.ADDRESSES) + 2  # wan, and that of the host
+        display.await_text(f" {namespaces}/{namespaces} namespaces", QUIET)
+        display.watch(SETTLED)
+        for keys in shot.keys:
+            display.press(keys)
+        display.watch(4.0)  # the order holds for a while after a key; a picture shows rows in order
+        display.await_text(shot.shows)
+        path = HERE / f"{shot.name}.png"
+        render(display.screen, path)
+        terminal.press("\x03")
+        terminal.wait()
+    print(f"{path.name}: {path.stat().st_size / 1024:.0f} KB", flush=True)
+
+
+def hide_processes() -> None:
+    """Cover what /proc tells of every process there is: the pictures are of the scene, not of this machine."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it may have ended
+            if command.read_bytes() and command.parent.name != str(os.getpid()):  # kernel threads have none
+                subprocess.run(["mount", "-t", "tmpfs", "none", str(command.parent)], check=True)
+
+
+@contextlib.contextmanager
+def staged() -> Iterator[None]:
+    """The scene, and what it needs of this machine, as only this process and its children see it."""
+    socket.sethostname(HOSTNAME)
+    netns.RUN.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(netns.RUN)], check=True)
+    hide_processes()
+    with tempfile.NamedTemporaryFile("w") as passwd:
+        passwd.write("root:x:0:0::/root:/bin/sh\n")
+        passwd.writelines(f"{user}:x:{uid}:{uid}::/:/bin/false\n" for uid, user in enumerate(scene.USERS, 901))
+        passwd.flush()
+        os.chmod(passwd.name, 0o644)
+        subprocess.run(["mount", "--bind", passwd.name, "/etc/passwd"], check=True)
+        # the long last argument is room for the command lines the programs give themselves
+        command = [sys.executable, "-m", "screenshots.scene", " " * 200]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                if not process.stdout.readline():
+                    raise RuntimeError("the scene could not be made; see above")
+                yield
+            finally:
+                process.stdin.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Make the pictures named, or all."""
+    if INSIDE not in arguments:
+        again = [sys.executable, "-m", "screenshots.make", INSIDE, *arguments]
+        os.execvp("unshare", ["unshare", "--mount", "--uts", "--propagation", "private", *again])
+    names = [name for name in arguments if name != INSIDE]
+    with staged():
+        for shot in SHOTS:
+            if not names or shot.name in names:
+                shoot(shot)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
