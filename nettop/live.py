@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -85,7 +84,6 @@ class Live:
     ) -> str:
         """Show what one collector tells until it ends; why it did."""
         try:
-            settled = False
             async for delta in _deltas(running.connection):
                 for snapshot in self._store.steps(delta):
                     if snapshot is None:
@@ -93,9 +91,6 @@ class Live:
                     else:
                         show(snapshot)
                         notice(None)
-                        if not settled:
-                            settled = True
-                            gc.freeze()  # the rows of the first picture stay: no collection need look at them again
         except wire.WireError as error:
             reap(running)
             return f"it made no sense: {error}"

@@ -119,7 +119,7 @@ def _pack(row: Type[Any], rows: Sequence[Any]) -> Dict[str, Any]:
 
 def _squeeze(column: Tuple[Any, ...]) -> Any:
     first = column[0]
-    if column.count(first) == len(column):
+    if first == column[-1] and column.count(first) == len(column):
         return {"all": first}
     if isinstance(first, (str, int)) and _repeats(column[:_SAMPLE]) and _repeats(column):
         places = {value: place for place, value in enumerate(dict.fromkeys(column))}

@@ -27,7 +27,7 @@ from nettop.memory import give_back
 from nettop.model import Delta
 
 PART = 2_500
-"""Rows a line carries at most: 4 ms to read."""
+"""Rows a line carries at most: 8 ms to read."""
 SHORTEST, LONGEST = 0.1, 3600.0
 """Seconds between two ticks."""
 

@@ -213,17 +213,18 @@ class SocketTracker:
         self._gone(found.gone)
         self._outbox.put_all("sockets", found.sockets)
         self._outbox.put_all("stats", found.stats)
-        put, owners_of = self._outbox.put, self._resolver.owners
+        known, owners_of, told = self._inodes, self._resolver.owners, []
         for row_id, socket in found.sockets:
-            had_inode = self._forget_inode(row_id)  # an accepted socket gets one, a closed one loses it
-            owners = NO_OWNERS
-            if socket.ownable and socket.inode is not None:
-                self._note_inode(row_id, socket.inode, netns)
-                owners = owners_of(socket.inode)
+            had_inode = row_id in known and self._forget_inode(row_id)  # accepted it gets one, closed it loses it
+            inode, owners = socket.inode, NO_OWNERS
+            if inode is not None and socket.ownable:
+                self._note_inode(row_id, inode, netns)
+                owners = owners_of(inode)
                 if not owners.holders:
-                    self._wanted.setdefault(netns, set()).add(socket.inode)
+                    self._wanted.setdefault(netns, set()).add(inode)
             if owners.holders or had_inode:
-                put("owners", row_id, owners)
+                told.append((row_id, owners))
+        self._outbox.put_all("owners", told)
 
     def _gone(self, rows: List[int]) -> None:
         for row_id in rows:

@@ -146,6 +146,8 @@ class Store:
     def _different(self, shown: Mapping[int, Any], now: Mapping[int, Any], changed: set[int]) -> Set[int]:
         """Ids of rows that are not the same as in the last picture, of those that `changed`; of all after a key
         frame."""
+        if not shown:
+            return now.keys()
         ids = shown.keys() | now.keys() if self._clock is None else changed
         return {row_id for row_id in ids if now.get(row_id) is not shown.get(row_id)}
 

@@ -35,7 +35,7 @@ def _sender_limit(before: SocketStats, now: SocketStats) -> str | None:
     sent = (now.tx_bytes or 0) > (before.tx_bytes or 0)
     if not sent and not now.sendq:
         return None
-    if (now.retrans or 0) > (before.retrans or 0) or now.backoff:
+    if (now.retrans or 0) > (before.retrans or 0) or (now.backoff and now.unacked):
         return "network"
     busy = (now.busy or 0) - (before.busy or 0)
     if busy > 0:

@@ -84,7 +84,9 @@ class NettopApp(App[None]):
         """
         self.main.show(snapshot)
         now = time.monotonic()
-        if now >= self._sweep_due and self.main.unattended > UNATTENDED:
+        if snapshot.interval is None:
+            gc.freeze()  # the rows of a key frame stay: no collection need look at them
+        elif now >= self._sweep_due and self.main.unattended > UNATTENDED:
             self._sweep_due = now + SWEEP
             gc.collect()
             gc.freeze()
