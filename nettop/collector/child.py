@@ -26,8 +26,8 @@ from nettop.collector.outbox import parts
 from nettop.memory import give_back
 from nettop.model import Delta
 
-PART = 2_500
-"""Rows a line carries at most: 8 ms to read."""
+PART = 1_500
+"""Rows a line carries at most: 5 ms to read."""
 SHORTEST, LONGEST = 0.1, 3600.0
 """Seconds between two ticks."""
 

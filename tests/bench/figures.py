@@ -64,7 +64,7 @@ def run(_lab: Lab) -> Iterator[Figure]:
             yield from (Figure(name, None, unit, str(error)) for name, unit in zip(names, units, strict=True))
             continue
         yield Figure(names[0], cost.cpu, units[0])
-        yield Figure(names[1], cost.pss / 1e6, units[1])
+        yield Figure(names[1], cost.pss / (1 << 20), units[1])
         yield Figure(names[2], cost.written / 1e3, units[2], f"{cost.worst / 1e3:.1f} in the worst second")
 
 
