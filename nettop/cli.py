@@ -190,6 +190,7 @@ def _view(options: argparse.Namespace) -> int:
     view = VIEWS[options.command]
     columns = _columns(options.columns, view)
     query, order = _query(options.filter, view), _order(options.sort or view.sort, view)
+    first = view.first()
     gc.disable()  # everything is kept to the end anyway, and there is a lot of it
     seen = 0
     for listing, picture in enumerate(_snapshots(options, view)):
@@ -200,13 +201,14 @@ def _view(options: argparse.Namespace) -> int:
             events, seen = batch.new_events(snapshot, seen)
             snapshot = dataclasses.replace(snapshot, events=events)
         rows = batch.select(snapshot, view, query, order, options.limit, snapshot.time)
+        shown = view if snapshot.interval is not None else first
         if options.json:
-            batch.json_lines(view, rows, columns, snapshot.time, snapshot.time, sys.stdout.write)
+            batch.json_lines(shown, rows, columns, snapshot.time, snapshot.time, sys.stdout.write)
         else:
             if listing and view.name != "events":
                 sys.stdout.write("\n")
             header = not options.no_header and not (listing and view.name == "events")
-            batch.table(view, rows, columns or view.columns, snapshot.time, header, sys.stdout.write)
+            batch.table(shown, rows, columns or view.columns, snapshot.time, header, sys.stdout.write)
         sys.stdout.flush()
         gc.freeze()  # what the first listing made stays; from here on garbage is looked for among the young
         gc.enable()

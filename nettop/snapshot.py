@@ -40,7 +40,8 @@ class Connection(NamedTuple):
     """The further holders, nearly always none."""
     namespace: Namespace | None
     rx_rate: float | None
-    """Bytes a second since the picture before; None until a second sample, or where bytes are unknown."""
+    """Bytes a second since the picture before; None where bytes are unknown. Zero, and without a meaning, in a picture
+    that has no interval: see `fields.View.first`."""
     tx_rate: float | None
     retrans_rate: float | None
     """Segments sent again, a second."""

@@ -12,11 +12,9 @@ from nettop.store.sums import Ledger
 Moved = tuple[int, int, int]
 """Bytes received and sent, and segments sent again, since the last picture."""
 
-RATED_AT_ONCE = 4_000
-"""Rows that get their first rate, zero, in one picture."""
-
 _STILL: Moved = (0, 0, 0)
 _UNKNOWN = (None, None, None)
+_NO_RATES = (0.0, 0.0, 0.0)
 _NOTHING: Change = Change({}, [])
 
 
@@ -44,7 +42,6 @@ class Connections:
         self._shown: Mapping[int, Connection] = {}  # the rows of the last picture
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
         self._due: set[int] = set()  # of the last picture, those not rebuilt yet
-        self._unrated: list[int] = []  # rows that stood there when the first picture was made, and have not moved since
         self._held: dict[int, dict[int, None]] = {}  # pid → rows it holds; a dict is half as large as a set
 
     def take(self, changes: Mapping[str, Change]) -> set[int]:
@@ -68,12 +65,8 @@ class Connections:
         return {row_id for row_id, row in self.rows.items() if row.socket.netns in namespaces}
 
     def restless(self) -> set[int]:
-        """Ids whose rows change with the picture although no Delta touched them: what moved and now stands still, and
-        some of those whose rate is unknown because they did not move yet.
-
-        Some, because all 42,000 at once would need 15 MB that are never needed again."""
-        some, self._unrated = self._unrated[-RATED_AT_ONCE:], self._unrated[:-RATED_AT_ONCE]
-        return self._due.union(row_id for row_id in some if row_id in self.rows)
+        """Ids whose rows change with the picture although no Delta touched them: what moved and now stands still."""
+        return set(self._due)
 
     def rebuild(self, ids: Iterable[int], elapsed: float | None) -> None:
         """Make the rows of these ids anew; `elapsed` seconds after the last picture, None where there was none."""
@@ -111,9 +104,7 @@ class Connections:
             return None
         shown = self._shown.get(row_id)
         before = shown.stats if shown is not None else None
-        if not elapsed:
-            self._unrated.append(row_id)
-        elif stats is not before:
+        if stats is not before and (elapsed or stats.recvq or stats.sendq):  # a queue that stays shows by not moving
             self._restless.add(row_id)
         rx_rate, tx_rate, retrans_rate = self._rates(row_id, socket, stats, before, elapsed)
         process, *others = map(self._process_of, owners or (None,))
@@ -135,10 +126,12 @@ class Connections:
     def _rates(
         self, row_id: int, socket: Socket, stats: SocketStats, before: SocketStats | None, elapsed: float | None
     ) -> tuple[float | None, float | None, float | None]:
+        if not elapsed:  # a picture without an interval, whose rates nobody looks at
+            return _NO_RATES if stats.rx_bytes is not None and stats.tx_bytes is not None else _UNKNOWN
         moved = _moved(before, stats, socket.since is not None)
-        if not elapsed or moved is None or moved == _STILL:
+        if moved is None or moved == _STILL:
             self.moved.pop(row_id, None)
-            return (0.0, 0.0, 0.0) if elapsed and moved is not None else _UNKNOWN
+            return _UNKNOWN if moved is None else _NO_RATES
         self.moved[row_id] = moved
         return moved[0] / elapsed, moved[1] / elapsed, moved[2] / elapsed
 

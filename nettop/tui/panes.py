@@ -94,6 +94,8 @@ class Pane:
         self._entries: list[Entry] = []
         self._passing: dict[int, None] = {}  # a set of 42,000 would be three times as large
         self._sequence = -1
+        self.first = True
+        """The picture shown has no interval: see `fields.View.first`."""
         self.pending = True
         """Something was asked for that the list does not show yet."""
         self.asked = 0
@@ -183,6 +185,7 @@ class Pane:
             ids = _in_place(self.ids, self._passing, ids, passing)
         self._entries, self._passing, self._sequence = entries, passing, snapshot.sequence
         self.rows, self.now, self.ids, self.pending = rows, now, ids, False
+        self.first = snapshot.interval is None
         self._find_cursor()
 
     @property

@@ -34,6 +34,7 @@ class Table(Widget, can_focus=True):
         self._look = look
         self._signs = signs
         self._layout: Layout | None = None
+        self._first = True
         self._sampled = False
         """The columns were placed with rows at hand."""
         self._drawn: dict[int, tuple[Any, Strip]] = {}
@@ -49,7 +50,8 @@ class Table(Widget, can_focus=True):
     @property
     def layout_now(self) -> Layout:
         """The columns as they are placed."""
-        if self._layout is None or (self.pane.ids and not self._sampled):
+        pane = self.pane
+        if self._layout is None or (pane.ids and not self._sampled) or self._first != pane.first:
             self._layout = self._lay_out()
             self._drawn = {}
         return self._layout
@@ -117,7 +119,9 @@ class Table(Widget, can_focus=True):
         step = max(1, len(pane.ids) // SAMPLE)
         in_sight = islice(pane.ids, pane.top, pane.top + self.page)
         sample = [pane.rows[row_id] for row_id in chain(in_sight, islice(pane.ids, 0, None, step))]
-        placed = place(pane.view, sample, pane.now, width - 1, pane.scrolled)
+        self._first = pane.first
+        view = pane.view.first() if pane.first else pane.view
+        placed = place(view, sample, pane.now, width - 1, pane.scrolled)
         return Layout(placed, pane.order, width, self._look, self._signs)
 
     # --- events ---

@@ -101,7 +101,11 @@ class NaiveStore:
         socket, stats, owners = self.now["sockets"][row_id], self.now["stats"][row_id], self._owners(row_id)
         process, *others = [self._find_process(owner) for owner in owners.holders] or [None]
         moved = self._moved(row_id)
-        rates = [None] * 3 if moved is None else [amount / (self.elapsed or 0) for amount in moved]
+        if not self.elapsed:  # see View.first
+            counted = None not in (stats.rx_bytes, stats.tx_bytes)
+            rates: list[float | None] = [0.0 if counted else None] * 3
+        else:
+            rates = [None] * 3 if moved is None else [amount / self.elapsed for amount in moved]
         return Connection(
             id=row_id,
             socket=socket,
