@@ -93,9 +93,15 @@ class ProcessTracker:
         return (tracked.process for tracked in self._tracked.values())
 
     def recent_first(self, netns: int) -> List[int]:
-        """Pids of the processes of a namespace, those that ran last first: who opened a socket has just run."""
-        inside = [(t.active, pid) for pid, t in self._tracked.items() if t.process.netns == netns]
-        return [pid for _, pid in sorted(inside, reverse=True)]
+        """Pids of those who may have opened a socket in a namespace: its processes, those that ran last first, then
+        whoever ran just now elsewhere, as one may open a socket in a namespace and leave, or be handed it."""
+        inside, elsewhere = [], []
+        for pid, tracked in self._tracked.items():
+            if tracked.process.netns == netns:
+                inside.append((tracked.active, pid))
+            elif tracked.active >= self._tick - 1 and not tracked.process.kernel:
+                elsewhere.append(pid)
+        return [pid for _, pid in sorted(inside, reverse=True)] + elsewhere
 
     def user(self, uid: int) -> Optional[str]:
         """Login name of a user id, None if it has none; looked up once."""

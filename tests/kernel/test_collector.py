@@ -286,7 +286,8 @@ def test_a_socket_of_this_family_is_shown_with_its_owner(
         inode, fd = inode_of(made.fileno()), made.fileno()
 
         def shown(picture: Snapshot) -> Connection | None:
-            return next((row for row in connections(picture, inode) if row.socket.proto == proto), None)
+            rows = (row for row in connections(picture, inode) if row.socket.proto == proto and row.owners)
+            return next(rows, None)
 
         row = watch.until(shown)
         assert row.socket.netns == room.netns
