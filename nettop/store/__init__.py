@@ -27,8 +27,9 @@ from nettop.store.sums import Key, Ledger
 
 EVENTS_KEPT = 10_000
 """Events a picture holds at most."""
-_SLICE = 500
-"""Rows between two places where the caller may do something else: some 2 ms."""
+_SLICE = 200
+"""Rows between two places where the caller may do something else: 1 ms. A key takes some eight turns of the loop from the
+terminal to the screen, and waits for a slice at each."""
 
 _NO_RATES = EMPTY.rates
 
@@ -63,7 +64,7 @@ class Store:
         return collections.deque(self.steps(delta), maxlen=1).pop()
 
     def steps(self, delta: Delta) -> Iterator[Snapshot | None]:
-        """As `apply`, in steps of some 2 ms: a caller with keys to answer does so in between. The last step yields what
+        """As `apply`, in steps of some 1 ms: a caller with keys to answer does so in between. The last step yields what
         `apply` returns, the others None. A Delta must be taken to its end before the next."""
         if delta.key:
             self._forget()
