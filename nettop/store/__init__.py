@@ -28,8 +28,8 @@ from nettop.store.sums import Key, Ledger
 EVENTS_KEPT = 10_000
 """Events a picture holds at most."""
 _SLICE = 200
-"""Rows between two places where the caller may do something else: 1 ms. A key takes some eight turns of the loop from the
-terminal to the screen, and waits for a slice at each."""
+"""Rows between two places where the caller may do something else: 1 ms. A key takes some eight turns of the loop from
+the terminal to the screen, and waits for a slice at each."""
 
 _NO_RATES = EMPTY.rates
 
