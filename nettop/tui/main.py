@@ -326,7 +326,9 @@ class MainScreen(Screen[None]):
     def action_help(self) -> None:
         view = self.pane.view
         self.app.push_screen(
-            PageScreen(self.look, "nettop: keys, fields, filters", lambda: help_lines(view, self.look))
+            PageScreen(
+                self.look, "nettop: keys, fields, filters", lambda: help_lines(view, self.latest.health, self.look)
+            )
         )
 
     def action_redraw(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 
 from nettop import format as text
 from nettop.fields import View
+from nettop.model import Health
 from nettop.tui.keys import ACTIONS
 from nettop.tui.line import Line, Pieces, piece
 from nettop.tui.theme import Look
@@ -137,8 +138,8 @@ class ChoiceScreen(ModalScreen[str | None]):
         self.dismiss(event.option.id)
 
 
-def help_lines(view: View, look: Look) -> list[Pieces]:
-    """Every key, then every field of a view: from the bindings and the registry."""
+def help_lines(view: View, health: Sequence[Health], look: Look) -> list[Pieces]:
+    """Every key, then every field of a view: from the bindings and the registry; last, what cannot be seen here."""
     lines: list[Pieces] = []
     group = ""
     for action in ACTIONS:
@@ -153,6 +154,12 @@ def help_lines(view: View, look: Look) -> list[Pieces]:
     lines += [[], [piece(" Filters", look.strong)]]
     for example, meaning in FILTERS:
         lines.append([piece(f"  {example:<34}", look.rx), piece(meaning, look.text)])
+    if health:
+        lines += [[], [piece(" What cannot be seen here, or only in part", look.strong)]]
+    for row in health:
+        remedy = f"; try: {row.remedy}" if row.remedy else ""
+        reason = text.safe(f"{row.reason}{remedy}")
+        lines.append([piece(f"  {text.safe(row.source):<18}", look.rx), piece(f"{row.status}: {reason}", look.text)])
     return lines
 
 

@@ -6,10 +6,12 @@ import dataclasses
 
 import pytest
 
+from nettop.fields import VIEWS
 from nettop.model import Health
 from nettop.snapshot import EMPTY, Coverage, HostRates
 from nettop.tui import status
 from nettop.tui.line import Pieces, cells
+from nettop.tui.screens import help_lines
 from nettop.tui.theme import COLOR, UNICODE
 from tests.support import rows
 from tests.support.screen import opened, past
@@ -121,3 +123,10 @@ class TestSource:
     async def test_ssh_is_recognised(self, variable: str) -> None:
         async with opened(environ={variable: "x"}) as seen:
             assert seen.app.remote
+
+
+def test_the_help_lists_what_this_kernel_cannot_show() -> None:
+    health = Health("sock_diag:sctp", "absent", "this kernel cannot list sctp sockets", "modprobe sctp_diag", 1)
+    lines = [text(line) for line in help_lines(VIEWS["connections"], [health], COLOR)]
+    assert any("absent: this kernel cannot list sctp sockets; try: modprobe sctp_diag" in line for line in lines)
+    assert "absent" not in coverage_line(health=[health])
