@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from nettop.kernel.inet_diag import Found
+from nettop.kernel.inet_diag import NO_INFO, Found
 from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, DiagSocket, payloads
 from nettop.model import Socket, SocketStats
 
@@ -23,7 +23,6 @@ ALL_STATES = 0xFFFFFFFF
 _NLATTR = struct.Struct("=HH")  # length with this header, type
 _MEMORY = struct.Struct("=9I")
 """SK_MEMINFO_*: rmem_alloc, rcvbuf, wmem_alloc, sndbuf, fwd_alloc, wmem_queued, optmem, backlog, drops."""
-_UNTOLD: Tuple[None, ...] = (None,) * (SocketStats._fields.index("drops") - SocketStats._fields.index("rx_bytes"))
 
 
 def socket_kind(number: int) -> str:
@@ -115,7 +114,7 @@ def plain_socket(
 
 def plain_stats(state: str, recvq: Optional[int], sendq: Optional[int], memory: Memory) -> SocketStats:
     """The counters of a socket that counts nothing but its queues and drops."""
-    return SocketStats._make((state, recvq, sendq, *_UNTOLD, memory.drops, memory.rcvbuf, memory.sndbuf))
+    return SocketStats._make((state, recvq, sendq, *NO_INFO, memory.drops, memory.rcvbuf, memory.sndbuf))
 
 
 def read_family(family: Family, diag: DiagSocket) -> List[bytes]:

@@ -268,7 +268,7 @@ class InetTable:
         if layout.memory is not None:
             _, rcvbuf, _, sndbuf, _, _, _, _, drops = _MEMORY.unpack_from(message, layout.memory)
         if layout.info is None or self._protocol is not _TCP or state == "LISTEN":
-            return _make_stats((state, recvq, sendq, *_NO_INFO, drops, rcvbuf, sndbuf))
+            return _make_stats((state, recvq, sendq, *NO_INFO, drops, rcvbuf, sndbuf))
         return _make_stats((state, recvq, sendq, *_tcp_info(message, *layout.info), drops, rcvbuf, sndbuf))
 
     def _address(self, packed: bytes) -> str:
@@ -286,7 +286,8 @@ _ADDRESSES_KEPT = 20_000
 # what _make does, without a Python frame a row
 _make_socket = functools.partial(tuple.__new__, Socket)
 _make_stats = functools.partial(tuple.__new__, SocketStats)
-_NO_INFO: Tuple[None, ...] = (None,) * (SocketStats._fields.index("drops") - SocketStats._fields.index("rx_bytes"))
+NO_INFO: Tuple[None, ...] = (None,) * (SocketStats._fields.index("drops") - SocketStats._fields.index("rx_bytes"))
+"""The columns of `SocketStats` that only tcp_info tells, of a socket without it."""
 
 
 def _tcp_info(message: bytes, begin: int, end: int) -> Tuple[Optional[int], ...]:
@@ -294,7 +295,7 @@ def _tcp_info(message: bytes, begin: int, end: int) -> Tuple[Optional[int], ...]
     the kernel, so that a shorter one leaves the later columns unknown."""
     size = end - begin
     if size < _INFO_ROUND_TRIP.size:
-        return _NO_INFO
+        return NO_INFO
     (backoff, app_limited, rto, mss, unacked, lost, rtt, rttvar, ssthresh, cwnd, reordering, retrans, pacing
      ) = _INFO_ROUND_TRIP.unpack_from(message, begin)  # fmt: skip
     rx_bytes = tx_bytes = tx_packets = rx_packets = notsent = min_rtt = delivery = None

@@ -24,7 +24,6 @@ TCPDIAG_GETSOCK = 18
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLM_F_REQUEST = 0x1
-NLM_F_MULTI = 0x2
 NLM_F_DUMP_INTR = 0x10
 NLM_F_DUMP = 0x300
 
@@ -100,18 +99,6 @@ class DiagSocket:
                 if status < 0:
                     _refuse(-status)
                 return None if flags & NLM_F_DUMP_INTR else datagrams
-
-    def ask(self, kind: int, request: bytes, flags: int = 0) -> bytes:
-        """The payload of the one message that answers a request that is not a dump; OSError where refused."""
-        self._socket.send(HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | flags, _SEQUENCE, 0) + request)
-        data = self._socket.recv(_DATAGRAM)
-        length, message, _, _, _ = HEADER.unpack_from(data)
-        if message == NLMSG_ERROR:
-            status = _DONE.unpack_from(data)[5]
-            if status:
-                _refuse(-status)
-            return b""
-        return data[HEADER.size : length]
 
 
 def payloads(datagrams: List[bytes]) -> Iterator[bytes]:
