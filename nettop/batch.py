@@ -33,15 +33,14 @@ def select(
     return rows if limit is None else rows[:limit]
 
 
-def new_events(snapshot: Snapshot, seen_total: int) -> tuple[Sequence[Event], int]:
-    """The events since the snapshot whose second answer was `seen_total` (at first 0), and what to pass the next time.
+def new_events(snapshot: Snapshot, seen_total: int) -> dict[int, Event]:
+    """The events since the snapshot whose `events_total` was `seen_total` (at first 0), oldest first.
 
-    Oldest first. Of more events than a snapshot keeps only the last are here; a total below the one seen means that
-    the stream began anew.
+    Of more events than a snapshot keeps only the last are here; a total below the one seen means that the stream began
+    anew.
     """
-    total = snapshot.events_total
-    new = total - seen_total if total >= seen_total else total
-    return snapshot.events[max(0, len(snapshot.events) - new) :], total
+    first = seen_total if snapshot.events_total >= seen_total else 0
+    return {number: event for number, event in snapshot.events.items() if number >= first}
 
 
 # --- table -----------------------------------------------------------------------------------------------------------

@@ -198,8 +198,8 @@ def _view(options: argparse.Namespace) -> int:
         if not (snapshot.processes or snapshot.connections):
             raise NothingReadableError("nothing can be read here; is /proc mounted?")
         if view.name == "events":
-            events, seen = batch.new_events(snapshot, seen)
-            snapshot = dataclasses.replace(snapshot, events=events)
+            snapshot = dataclasses.replace(snapshot, events=batch.new_events(snapshot, seen))
+            seen = snapshot.events_total
         rows = batch.select(snapshot, view, query, order, options.limit, snapshot.time)
         shown = view if snapshot.interval is not None else first
         if options.json:

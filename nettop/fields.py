@@ -359,7 +359,7 @@ EVENTS = _view(
     columns="time kind pid ppid comm detail container",
     optional="container ppid",
     sort="time",
-    rows=lambda snapshot: snapshot.events,
+    rows=lambda snapshot: snapshot.events.values(),
 )
 # fmt: on
 

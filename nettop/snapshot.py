@@ -135,8 +135,8 @@ class Snapshot:
     connections: Mapping[int, Connection]
     processes: Mapping[int, ProcessRow]
     namespaces: Mapping[int, NamespaceRow]
-    events: Sequence[Event]
-    """The last ones, oldest first; bounded."""
+    events: Mapping[int, Event]
+    """The last ones, oldest first, by the number of their arrival; bounded."""
     events_total: int
     """All that ever arrived, so that a reader sees how many of `events` are new to it."""
     host: Host | None
@@ -154,7 +154,7 @@ EMPTY = Snapshot(
     connections={},
     processes={},
     namespaces={},
-    events=(),
+    events={},
     events_total=0,
     host=None,
     rates=HostRates(None, None, None, None, None, None),

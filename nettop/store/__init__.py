@@ -41,7 +41,8 @@ class Store:
         """Pictures hold the last `events_kept` events."""
         self.snapshot: Snapshot = EMPTY
         """The last complete picture."""
-        self._events: collections.deque[Event] = collections.deque(maxlen=events_kept)
+        self._events: dict[int, Event] = {}  # by number of arrival
+        self._events_kept = events_kept
         self._events_total = 0
         self._forget()
 
@@ -68,8 +69,7 @@ class Store:
         `apply` returns, the others None. A Delta must be taken to its end before the next."""
         if delta.key:
             self._forget()
-        self._events.extend(delta.events)
-        self._events_total += len(delta.events)
+        self._note(delta.events)
         elapsed = delta.clock - self._clock if self._clock is not None and delta.clock > self._clock else None
         renamed = self._namespaces.take(delta.changes)
         pids = self._processes.take(delta.changes)
@@ -90,6 +90,13 @@ class Store:
     def host_history(self) -> Sequence[HostRates]:
         """The machine's rates in the last pictures, oldest first."""
         return tuple(self._host_history)
+
+    def _note(self, events: Sequence[Event]) -> None:
+        self._events.update(enumerate(events, self._events_total))
+        self._events_total += len(events)
+        surplus = len(self._events) - self._events_kept
+        for number in list(itertools.islice(self._events, max(0, surplus))):
+            del self._events[number]
 
     def _take_machine(self, delta: Delta) -> None:
         for row_id in delta.changes["health"].gone if "health" in delta.changes else ():
@@ -120,6 +127,7 @@ class Store:
         connections = dict(self._connections.rows)
         processes = dict(self._processes.rows)
         namespaces = dict(self._namespaces.rows)
+        events = dict(self._events)
         shown = self.snapshot
         self.snapshot = Snapshot(
             sequence=shown.sequence + 1,
@@ -128,7 +136,7 @@ class Store:
             connections=connections,
             processes=processes,
             namespaces=namespaces,
-            events=tuple(self._events),
+            events=events,
             events_total=self._events_total,
             host=self._host,
             rates=self._host_rates(elapsed),
@@ -138,6 +146,7 @@ class Store:
                 "connections": self._different(shown.connections, connections, self._connections.changed),
                 "processes": self._different(shown.processes, processes, self._processes.changed),
                 "namespaces": self._different(shown.namespaces, namespaces, self._namespaces.changed),
+                "events": shown.events.keys() ^ events.keys(),
             },
         )
         self._host_history.append(self.snapshot.rates)

@@ -41,7 +41,9 @@ def watch() -> Iterator[Watch]:
             first.wait()
 
         def settled(picture: Snapshot) -> bool:
-            return bool(complaint(picture, "cn_proc")) or any(event.pid == first.pid for event in picture.events)
+            return bool(complaint(picture, "cn_proc")) or any(
+                event.pid == first.pid for event in picture.events.values()
+            )
 
         made.until(settled)
         refused = complaint(made.tick(), "cn_proc")
@@ -119,7 +121,7 @@ def test_events_tell_who_and_what(watch: Watch) -> None:
     told: list[Event] = []
 
     def ends_with(picture: Snapshot, kind: str) -> bool:
-        told[:] = [event for event in picture.events if event.pid == pid]
+        told[:] = [event for event in picture.events.values() if event.pid == pid]
         return told[-1:] != [] and told[-1].kind == kind
 
     with steps(

@@ -239,7 +239,8 @@ def snapshot(
     changed: Mapping[str, frozenset[int]] | None = None,
 ) -> Snapshot:
     """One picture of these rows, keyed by their ids; rows with the same id would hide each other: an error."""
-    log = tuple(events)
+    log = list(events)
+    total = len(log) if events_total is None else events_total
     return Snapshot(
         sequence=sequence,
         time=time,
@@ -247,8 +248,8 @@ def snapshot(
         connections=_keyed(connections),
         processes=_keyed(processes),
         namespaces=_keyed(namespaces),
-        events=log,
-        events_total=len(log) if events_total is None else events_total,
+        events=dict(enumerate(log, total - len(log))),
+        events_total=total,
         host=host(),
         rates=HostRates(12.0, 12.4e6, 3.1e6, 0.1, 3.0, 0.9),
         health=tuple(health),

@@ -109,17 +109,15 @@ def test_select_filters_sorts_and_limits() -> None:
 
 def test_each_interval_has_the_events_that_are_new_in_it() -> None:
     log = [event(pid=n) for n in range(5)]
-    first, seen = new_events(snapshot(events=log[:3]), 0)
-    assert ([e.pid for e in first], seen) == ([0, 1, 2], 3)
-    second, seen = new_events(snapshot(events=log), seen)
-    assert ([e.pid for e in second], seen) == ([3, 4], 5)
-    assert new_events(snapshot(events=log), seen) == ((), 5)
+    assert [e.pid for e in new_events(snapshot(events=log[:3]), 0).values()] == [0, 1, 2]
+    assert [e.pid for e in new_events(snapshot(events=log), 3).values()] == [3, 4]
+    assert new_events(snapshot(events=log), 5) == {}
 
 
 def test_of_more_events_than_are_kept_the_last_ones_show_and_a_new_stream_begins_again() -> None:
     log = [event(pid=n) for n in range(5)]
-    assert len(new_events(snapshot(events=log, events_total=100), 3)[0]) == 5
-    assert len(new_events(snapshot(events=log[:2]), 90)[0]) == 2
+    assert len(new_events(snapshot(events=log, events_total=100), 3)) == 5
+    assert len(new_events(snapshot(events=log[:2]), 90)) == 2
 
 
 def test_the_list_of_fields_names_each_with_its_unit_and_meaning() -> None:

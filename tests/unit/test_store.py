@@ -112,7 +112,7 @@ def test_a_key_frame_forgets_everything_but_the_events(machine: Watched) -> None
     assert (shown.interval, shown.rates) == (None, EMPTY.rates)
     assert shown.coverage == Coverage(None, 0, 0, 0, 0, 0)
     assert shown.changed["connections"] == {socket}, "a view must learn that the rows before are gone"
-    assert (shown.events, shown.events_total) == ((event(),), 1)
+    assert (shown.events, shown.events_total) == ({0: event()}, 1)
     assert not machine.store.history("connections", socket)
     assert machine.store.host_history() == (EMPTY.rates,)
 
