@@ -43,6 +43,7 @@ ANCHORS: Mapping[str, tuple[str, ...]] = {
     "processes": ("pid", "comm"),
     "connections": ("local", "lport", "remote", "rport"),
     "namespaces": ("netns_name",),
+    "events": ("time", "kind"),
 }
 """View name → the fields that tell which row it is: they stay while the others are scrolled."""
 

@@ -1,10 +1,9 @@
-"""The main screen: shows one pane at a time between the lines that are always in sight, and does what keys ask."""
+"""The main screen: shows one pane at a time between the lines that are always in sight, and what commands do to it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,16 +12,15 @@ from textual.widgets import Static
 
 from nettop.order import Order
 from nettop.query import QueryError
-from nettop.snapshot import EMPTY, Connection, Snapshot
+from nettop.snapshot import EMPTY, Snapshot
 from nettop.tui import status
-from nettop.tui.columns import scrollable
-from nettop.tui.detail import detail_lines, detail_title
+from nettop.tui.commands import COMMANDS
+from nettop.tui.commands.command import bindings
 from nettop.tui.filter import FilterLine
-from nettop.tui.keys import ACTIONS, bindings
-from nettop.tui.line import Line, Pieces
+from nettop.tui.line import Line
 from nettop.tui.paint import DiffCompositor
 from nettop.tui.panes import Levels, Pane
-from nettop.tui.screens import ChoiceScreen, PageScreen, help_lines
+from nettop.tui.screens import PageScreen
 from nettop.tui.source import Source
 from nettop.tui.table import Table
 from nettop.tui.theme import Look, Signs
@@ -37,7 +35,7 @@ QUIET = 0.03
 class MainScreen(Screen[None]):
     """Host line, coverage line, panes, footer."""
 
-    BINDINGS = bindings(ACTIONS)
+    BINDINGS = bindings(COMMANDS)
     AUTO_FOCUS = "Table"
 
     def __init__(self, source: Source, look: Look, signs: Signs) -> None:
@@ -46,7 +44,8 @@ class MainScreen(Screen[None]):
         self.source = source
         self.look = look
         self.signs = signs
-        self.levels = Levels(status.PANES[0])
+        self.commands = {command.name: command for command in COMMANDS}
+        self.levels = Levels(next(iter(status.PANES)))
         self.latest = EMPTY
         """The newest picture: what the lines at the top tell."""
         self.snapshot = EMPTY
@@ -64,7 +63,7 @@ class MainScreen(Screen[None]):
         self._tabs = Line(look.band)
         self._title = Line(look.text)
         self._filter = FilterLine(look)
-        self._table = Table(self.levels.pane, look, signs)
+        self.table = Table(self.levels.pane, look, signs)
         self._footer = Line(look.band)
         self._small = Static(f"too small: nettop needs {SMALLEST[0]} by {SMALLEST[1]}", id="small")
 
@@ -74,7 +73,7 @@ class MainScreen(Screen[None]):
         yield self._tabs
         yield self._title
         yield self._filter
-        yield self._table
+        yield self.table
         yield self._footer
         yield self._small
 
@@ -99,10 +98,6 @@ class MainScreen(Screen[None]):
         self.notice = notice
         self._show_status()
 
-    @property
-    def pane(self) -> Pane:
-        return self.levels.pane
-
     async def _keep_up(self) -> None:
         """Bring the pane one looks at up to what was asked, a slice at a time, for as long as the screen lives."""
         while True:
@@ -117,7 +112,7 @@ class MainScreen(Screen[None]):
                     self._wanted.set()
                     break
             else:
-                self._table.update()
+                self.table.update()
                 self._show_title()
                 if not self._wanted.is_set():
                     self.settled.set()
@@ -145,14 +140,11 @@ class MainScreen(Screen[None]):
         self._show_title()
 
     def _show_title(self) -> None:
-        width, look = self.size.width, self.look
-        self._title.show(status.title_line(self.pane, width, look, self.signs))
-        self._footer.show(status.footer_line(self._message, width, look))
+        self._title.show(status.title_line(self.pane, self.size.width, self.look, self.signs))
+        self._show_footer()
 
-    def _tell(self, message: str | None) -> None:
-        """Say something in the footer until the next key."""
-        self._message = message
-        self._footer.show(status.footer_line(message, self.size.width, self.look))
+    def _show_footer(self) -> None:
+        self._footer.show(status.footer_line(self._message, self.commands.values(), self.size.width, self.look))
 
     # --- events ---
 
@@ -181,162 +173,88 @@ class MainScreen(Screen[None]):
         if isinstance(self._compositor, DiffCompositor):
             self._compositor.forget()
 
-    # --- moving ---
+    # --- what commands do with it ---
 
-    def action_move(self, lines: int) -> None:
-        self._moved_to(self.pane.line + lines)
-
-    def action_page(self, pages: int) -> None:
-        self._moved_to(self.pane.line + pages * self._table.page)
-
-    def action_first(self) -> None:
-        self._moved_to(0)
-
-    def action_last(self) -> None:
-        self._moved_to(len(self.pane.ids) - 1)
-
-    def action_scroll(self, columns: int) -> None:
-        pane = self.pane
-        pane.scrolled = max(0, min(pane.scrolled + columns, len(scrollable(pane.view)) - 1))
-        self._table.show(pane)
-        self._show_title()
-
-    def _moved_to(self, line: int) -> None:
-        self.pane.move_to(line)
-        self._table.update()
-        self._message = None
-        self._show_title()
-
-    # --- where one is ---
-
-    def action_pane(self, view: str) -> None:
-        self.levels.open(view)
-        self._arrived()
-
-    def action_next_pane(self, step: int) -> None:
-        panes = status.PANES
-        self.action_pane(panes[(panes.index(self.levels.level.active) + step) % len(panes)])
-
-    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a filter is typed, a slash is a letter of it."""
-        return not (action == "filter" and self._filter.display)
+        return not (self.typing and action == "command" and parameters == ("filter",))
 
-    def action_open(self) -> None:
-        """Keep the filter that is being typed; else go into the row under the cursor."""
-        if self._filter.display:
-            self._close_filter()
-            return
-        row = self.pane.row
-        if isinstance(row, Connection):
-            self._open_detail(row)
-        elif self.levels.drill():
-            self._arrived()
+    def action_command(self, name: str) -> None:
+        """A key asks for a command."""
+        self.commands[name].run(self)
 
-    def action_back(self) -> None:
-        """One step: closes the filter line, then clears the filter, then leaves what was opened."""
-        if self._filter.display:
-            self._close_filter()
-        elif self.pane.filter_text:
-            self.pane.set_filter("")
-            self._show_title()
-            self._want()
-        elif self.levels.back():
-            self._arrived()
+    @property
+    def pane(self) -> Pane:
+        """The list one looks at."""
+        return self.levels.pane
 
-    def _arrived(self) -> None:
-        self._close_filter()
+    @property
+    def typing(self) -> bool:
+        """A filter is being typed."""
+        return self._filter.display
+
+    def tell(self, message: str | None) -> None:
+        """Say something in the footer until the next key."""
+        self._message = message
+        self._show_footer()
+
+    def move_to(self, line: int) -> None:
+        """Put the cursor onto a row."""
+        self.pane.move_to(line)
+        self.table.update()
         self._message = None
-        self._table.show(self.pane)
+        self._show_title()
+
+    def arrive(self) -> None:
+        """Show the pane that `levels` now leads to."""
+        self.close_filter()
+        self._message = None
+        self.table.show(self.pane)
         self._show_status()
         self._want()
 
-    def _open_detail(self, row: Any) -> None:
-        view, row_id = self.pane.view, row.id
+    def show_pane(self) -> None:
+        """Draw the pane afresh: its columns are others."""
+        self.table.show(self.pane)
+        self._show_title()
 
-        def lines() -> list[Pieces]:
-            now = getattr(self.snapshot, view.name).get(row_id)
-            return detail_lines(view, now, self.snapshot.time, self.look)
+    def ask(self) -> None:
+        """Something else is asked of the pane: show what, and bring the list up to it."""
+        self._show_title()
+        self._want()
 
-        title = detail_title(row)
-        self.app.push_screen(PageScreen(self.look, title, lines))
+    def sort(self, order: Order) -> None:
+        """Sort the pane by something else."""
+        self._message = None
+        self.pane.set_order(order)
+        self.table.show_order()
+        self.ask()
 
-    # --- rows ---
-
-    def action_filter(self) -> None:
+    def open_filter(self) -> None:
+        """Let a filter be typed."""
         self._title.display = False
         self._filter.open(self.pane.filter_text)
 
-    def _close_filter(self) -> None:
-        if self._filter.display:
+    def close_filter(self) -> None:
+        """Keep what is typed and go back to the list."""
+        if self.typing:
             self._filter.close()
             self._title.display = True
-            self.set_focus(self._table)
+            self.set_focus(self.table)
             self._show_title()
 
-    def action_sort_by(self, name: str) -> None:
-        view = self.pane.view
-        if name not in view.fields:
-            self._tell(f"{view.name} have no {name} to sort by")
-            return
-        self._sort(Order(view.fields[name], descending=name not in ("pid", "age")))
-
-    def action_sort_step(self, step: int) -> None:
-        names = [column.field.name for column in self._table.layout_now.columns]
-        now = self.pane.order.field.name
-        index = names.index(now) + step if now in names else (0 if step > 0 else len(names) - 1)
-        field = self.pane.view.fields[names[index % len(names)]]
-        self._sort(Order(field, descending=field.kind.numeric))
-
-    def action_invert(self) -> None:
-        order = self.pane.order
-        self._sort(Order(order.field, not order.descending))
-
-    def action_sort_menu(self) -> None:
-        pane = self.pane
-
-        def chosen(name: str | None) -> None:
-            if name is not None:
-                field = pane.view.fields[name]
-                self._sort(Order(field, descending=field.kind.numeric))
-
-        options = [(field.name, f"{field.title:<10} {field.help}") for field in pane.view.fields.values()]
-        self.app.push_screen(ChoiceScreen(f"sort {pane.view.name} by", options, pane.order.field.name), chosen)
-
-    def _sort(self, order: Order) -> None:
-        self._message = None
-        self.pane.set_order(order)
-        self._table.show_order()
-        self._show_title()
-        self._want()
-
-    def action_hold(self) -> None:
-        self.pane.hold = not self.pane.hold
-        self._show_title()
-        self._want()
-
-    def action_freeze(self) -> None:
-        self.frozen = not self.frozen
-        if not self.frozen:
+    def freeze(self, frozen: bool) -> None:
+        """Keep the picture the table shows, or go on with the newest."""
+        self.frozen = frozen
+        if not frozen:
             self.snapshot = self.latest
             self._want()
         self._show_status()
 
-    # --- the program ---
-
-    def action_help(self) -> None:
-        view = self.pane.view
-        self.app.push_screen(
-            PageScreen(
-                self.look, "nettop: keys, fields, filters", lambda: help_lines(view, self.latest.health, self.look)
-            )
-        )
-
-    def action_redraw(self) -> None:
+    def repaint(self) -> None:
+        """Draw everything again, whatever the terminal shows."""
         self._compositor_forget()
         self.refresh()
-
-    def action_quit(self) -> None:
-        self.app.exit()
 
 
 class _Own:

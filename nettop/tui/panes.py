@@ -25,6 +25,9 @@ RUN = 2048
 HOLD = 3.0
 """Seconds the order holds after the cursor moved, so that rows do not run away from it."""
 
+ORDERS = {"events": "-time"}
+"""What a pane is sorted by at first, where not as in a plain view: a log grows at its end, a screen shows its top."""
+
 Entry = tuple[bool, Any, int, int]
 """(known or not, sort value, rank and row id with the sign of the direction): sorts as the rows are shown."""
 
@@ -71,7 +74,7 @@ class Pane:
     def __init__(self, view: View, scope: Scope | None = None) -> None:
         self.view = view
         self.test = scope.tests.get(view.name) if scope else None
-        self.order: Order = parse_sort(view.sort, view)
+        self.order: Order = parse_sort(ORDERS.get(view.name, view.sort), view)
         self.filter_text = ""
         self.query: Query | None = None
         self.rows: Mapping[int, Any] = {}
@@ -173,7 +176,7 @@ class Pane:
         for row_id in changed:
             row = rows.get(row_id)
             if row is not None and (test is None or test(row)) and (query is None or query.matches(row, now)):
-                fresh.append(entry_of(row, now))
+                fresh.append(entry_of(row_id, row, now))
                 passing[row_id] = None
             if pace.spent:
                 yield
@@ -234,17 +237,17 @@ class _Pace:
         return True
 
 
-def _entry_maker(order: Order, rank: Callable[[Any], int]) -> Callable[[Any, float], Entry]:
+def _entry_maker(order: Order, rank: Callable[[Any], int]) -> Callable[[int, Any, float], Entry]:
     """What makes the entry of a row: known values before unknown ones in either direction, then the lower rank and the
     lower id."""
     key, descending = order.key(), order.descending
     sign = -1 if descending else 1
 
-    def entry(row: Any, now: float) -> Entry:
+    def entry(row_id: int, row: Any, now: float) -> Entry:
         value = key(row, now)
         if value is None:
-            return (not descending, 0, sign * rank(row), sign * row.id)
-        return (descending, value, sign * rank(row), sign * row.id)
+            return (not descending, 0, sign * rank(row), sign * row_id)
+        return (descending, value, sign * rank(row), sign * row_id)
 
     return entry
 

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from nettop import format as text
 from nettop.fields import View
 from nettop.model import Health
-from nettop.tui.keys import ACTIONS
+from nettop.tui.commands.command import Command
 from nettop.tui.line import Line, Pieces, piece
 from nettop.tui.theme import Look
 
@@ -138,15 +138,15 @@ class ChoiceScreen(ModalScreen[str | None]):
         self.dismiss(event.option.id)
 
 
-def help_lines(view: View, health: Sequence[Health], look: Look) -> list[Pieces]:
+def help_lines(commands: Iterable[Command], view: View, health: Sequence[Health], look: Look) -> list[Pieces]:
     """Every key, then every field of a view: from the bindings and the registry; last, what cannot be seen here."""
     lines: list[Pieces] = []
     group = ""
-    for action in ACTIONS:
-        if action.group != group:
-            group = action.group
+    for command in commands:
+        if command.group != group:
+            group = command.group
             lines += [[], [piece(f" {group}", look.strong)]]
-        lines.append([piece(f"  {action.shown:<12}", look.rx), piece(action.help, look.text)])
+        lines.append([piece(f"  {command.shown:<12}", look.rx), piece(command.help, look.text)])
     lines += [[], [piece(f" Fields of {view.name}", look.strong)]]
     for field in view.fields.values():
         unit = f" ({field.unit})" if field.unit else ""

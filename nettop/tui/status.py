@@ -7,7 +7,7 @@ their width, so that nothing moves from one picture to the next but the figures 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,13 +16,13 @@ from rich.style import Style
 from nettop import format as text
 from nettop.fields import VIEWS
 from nettop.snapshot import HostRates, Snapshot
-from nettop.tui.keys import ACTIONS
+from nettop.tui.commands.command import Command
 from nettop.tui.line import Pieces, between, cells, joined, piece
 from nettop.tui.panes import Levels, Pane
 from nettop.tui.theme import Look, Signs
 
-PANES = ("processes", "connections", "namespaces")
-"""The views that have a pane, in the order of their keys."""
+PANES = {"processes": "1", "connections": "2", "namespaces": "3", "events": "5"}
+"""The views that have a pane, with the key that opens it."""
 
 REASON = 28
 """Cells of the first reason for being degraded that are shown at any cost."""
@@ -138,7 +138,7 @@ def tabs_line(snapshot: Snapshot, levels: Levels, frozen: bool, width: int, look
     """The panes with their keys and counts, and the way from the machine to where one is."""
     groups: Pieces = []
     trail = levels.trail
-    for number, name in enumerate(PANES, 1):
+    for name, number in PANES.items():
         count = "" if trail or width < 70 else f" {len(getattr(snapshot, name)):,}"
         if name == levels.level.active:
             groups.append(piece(f" {number} {VIEWS[name].title}{count} ", look.active))
@@ -186,16 +186,16 @@ def title_line(pane: Pane, width: int, look: Look, signs: Signs) -> Pieces:
     return between(left, right, width, look.text)
 
 
-def footer_line(message: str | None, width: int, look: Look) -> Pieces:
+def footer_line(message: str | None, commands: Iterable[Command], width: int, look: Look) -> Pieces:
     """The keys one needs most; for a moment, what the last key could not do."""
     if message:
         return between([piece(f" {message}", look.band_strong)], [], width, look.band)
     groups: list[Pieces] = []
     used = 1
-    for action in ACTIONS:
-        if not action.footer:
+    for command in commands:
+        if not command.footer:
             continue
-        group = [piece(action.shown.split()[0], look.key), piece(f" {action.footer}", look.band)]
+        group = [piece(command.shown.split()[0], look.key), piece(f" {command.footer}", look.band)]
         used += cells(group) + 2
         if used > width:
             break

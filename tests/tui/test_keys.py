@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nettop.snapshot import Snapshot
-from nettop.tui.keys import ACTIONS
+from nettop.tui.commands import COMMANDS
 from nettop.tui.theme import UNICODE
 from tests.support import rows
 from tests.support.screen import Seen, machine, opened
@@ -38,7 +38,9 @@ def named(*names: str) -> Snapshot:
 
 
 class TestPanes:
-    @pytest.mark.parametrize(("key", "title"), [("1", "Processes"), ("2", "Connections"), ("3", "Namespaces")])
+    @pytest.mark.parametrize(
+        ("key", "title"), [("1", "Processes"), ("2", "Connections"), ("3", "Namespaces"), ("5", "Events")]
+    )
     async def test_a_number_opens_its_pane(self, key: str, title: str) -> None:
         async with opened(None, (120, 40), "3", key) as seen:
             assert seen.main.pane.view.title == title
@@ -46,10 +48,10 @@ class TestPanes:
     async def test_tab_goes_round_the_panes_in_both_directions(self) -> None:
         async with opened() as seen:
             visited = []
-            for key in ("tab", "tab", "tab", "shift+tab"):
+            for key in ("tab", "tab", "tab", "tab", "shift+tab"):
                 await seen.press(key)
                 visited.append(seen.main.pane.view.name)
-            assert visited == ["connections", "namespaces", "processes", "namespaces"]
+            assert visited == ["connections", "namespaces", "events", "processes", "events"]
 
     async def test_the_tabs_tell_how_much_there_is_to_see(self) -> None:
         async with opened(machine(connections=1204, processes=214)) as seen:
@@ -264,8 +266,8 @@ class TestProgram:
     @pytest.mark.parametrize("key", ["question_mark", "f1"])
     async def test_help_names_every_key_and_every_field(self, key: str) -> None:
         async with opened(None, (120, 140), key) as seen:
-            for action in ACTIONS:
-                assert action.help in seen.text()
+            for command in COMMANDS:
+                assert command.help in seen.text()
             for field in seen.main.pane.view.fields.values():
                 assert field.help[:60] in seen.text()
             await seen.press("escape")
@@ -298,6 +300,6 @@ class TestProgram:
             await seen.press("ctrl+l")
             assert seen.lines() == before
 
-    def test_no_two_actions_share_a_key(self) -> None:
-        keys = [key for action in ACTIONS for key in action.keys.split(",")]
+    def test_no_two_commands_share_a_key(self) -> None:
+        keys = [key for command in COMMANDS for key in command.keys.split(",")]
         assert len(keys) == len(set(keys))

@@ -10,6 +10,7 @@ from nettop.fields import VIEWS
 from nettop.model import Health
 from nettop.snapshot import EMPTY, Coverage, HostRates
 from nettop.tui import status
+from nettop.tui.commands import COMMANDS
 from nettop.tui.line import Pieces, cells
 from nettop.tui.screens import help_lines
 from nettop.tui.theme import COLOR, UNICODE
@@ -108,10 +109,10 @@ class TestCoverageLine:
 class TestFooter:
     @pytest.mark.parametrize("width", [60, 80, 120])
     def test_it_fits(self, width: int) -> None:
-        assert cells(status.footer_line(None, width, COLOR)) == width
+        assert cells(status.footer_line(None, COMMANDS, width, COLOR)) == width
 
     def test_the_way_out_is_always_there(self) -> None:
-        assert "q quit" in text(status.footer_line(None, 60, COLOR))
+        assert "q quit" in text(status.footer_line(None, COMMANDS, 60, COLOR))
 
 
 class TestSource:
@@ -127,6 +128,6 @@ class TestSource:
 
 def test_the_help_lists_what_this_kernel_cannot_show() -> None:
     health = Health("sock_diag:sctp", "absent", "this kernel cannot list sctp sockets", "modprobe sctp_diag", 1)
-    lines = [text(line) for line in help_lines(VIEWS["connections"], [health], COLOR)]
+    lines = [text(line) for line in help_lines(COMMANDS, VIEWS["connections"], [health], COLOR)]
     assert any("absent: this kernel cannot list sctp sockets; try: modprobe sctp_diag" in line for line in lines)
     assert "absent" not in coverage_line(health=[health])
