@@ -1,0 +1,234 @@
+"""Real container engines for the tests, each in a network namespace and directories of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import netns
+
+PATIENCE = 60.0
+"""Seconds an engine may take to start, or to do what it was asked."""
+LIMITS = ("--ulimit", "nofile=1024:1024")
+
+
+class Docker:
+    """A Docker Engine."""
+
+    def __init__(self, netns: str, home: Path) -> None:
+        self.netns = netns
+        """Name of the namespace it lives in: its bridges and published ports are there."""
+        self.socket = home / "docker.sock"
+        self.state = home / "run"
+        self.image = "nettop-test:1"
+
+    def __call__(self, *arguments: str) -> str:
+        """What `docker` prints."""
+        return _output(["docker", "-H", f"unix://{self.socket}", *arguments])
+
+    def run(self, name: str, *options: str, command: tuple[str, ...] = ("/bin/sleep", "600")) -> str:
+        """Start a container; its id in full."""
+        return self("run", "-d", "--name", name, *LIMITS, *options, self.image, *command).strip()
+
+    def inspect(self, name: str) -> Any:
+        return json.loads(self("inspect", name))[0]
+
+    def pid(self, name: str) -> int:
+        """The first process of a container, as the host numbers it."""
+        return int(self.inspect(name)["State"]["Pid"])
+
+    def inside(self, *command: str) -> str:
+        """What a command prints that runs beside the engine, where its ports are published."""
+        return _output(["nsenter", f"--net=/run/netns/{self.netns}", *command])
+
+
+@contextlib.contextmanager
+def docker(home: Path) -> Iterator[Docker]:
+    """A Docker Engine with a busybox image, its directories in `home`; skips where Docker is not installed."""
+    _need("dockerd", "docker", "busybox", "iptables")
+    with _own_namespace() as name:
+        engine = Docker(name, home)
+        # nsenter, not `ip netns exec`: the latter's own /sys lacks the cgroups
+        command = ["nsenter", f"--net=/run/netns/{name}", "dockerd", "--storage-driver=vfs"]
+        command += ["--data-root", str(home / "data"), "--exec-root", str(engine.state)]
+        command += ["--pidfile", str(home / "pid"), "-H", f"unix://{engine.socket}"]
+        with _daemon(command, home / "log", lambda: engine("version")):
+            tar = subprocess.run(["tar", "-C", str(rootfs(home)), "-c", "."], check=True, capture_output=True).stdout
+            subprocess.run(
+                ["docker", "-H", f"unix://{engine.socket}", "import", "-", engine.image],
+                input=tar,
+                check=True,
+                capture_output=True,
+                timeout=PATIENCE,
+            )
+            try:
+                yield engine
+            finally:
+                running = engine("ps", "-aq").split()
+                if running:
+                    engine("rm", "-f", *running)
+
+
+class Containerd:
+    """A containerd without Kubernetes' plugin."""
+
+    def __init__(self, home: Path) -> None:
+        self.state = home / "state"
+        self._home = home
+
+    def __call__(self, *arguments: str) -> str:
+        """What `ctr` prints."""
+        return _output(["ctr", "-a", str(self._home / "containerd.sock"), *arguments])
+
+    def run(self, name: str) -> int:
+        """Start a container that sleeps; its first process."""
+        self("run", "-d", "--rootfs", str(rootfs(self._home)), name, "/bin/sleep", "600")
+        return int((self.state / "io.containerd.runtime.v2.task/default" / name / "init.pid").read_text())
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(subprocess.SubprocessError):
+            self("task", "rm", "-f", name)
+            self("container", "rm", name)
+
+
+@contextlib.contextmanager
+def containerd(home: Path) -> Iterator[Containerd]:
+    """A containerd, its directories in `home`; skips where it is not installed."""
+    _need("containerd", "ctr", "runc", "busybox")
+    engine = Containerd(home)
+    (home / "config.toml").write_text(
+        f"""version = 2
+root = "{home}/root"
+state = "{engine.state}"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "{home}/containerd.sock"
+[ttrpc]
+address = "{home}/ttrpc.sock"
+"""
+    )
+    command = ["containerd", "-c", str(home / "config.toml")]
+    with _daemon(command, home / "log", lambda: engine("version")):
+        try:
+            yield engine
+        finally:
+            for name in engine("container", "ls", "-q").split():
+                engine.remove(name)
+
+
+class Podman:
+    """podman's containers, and its service."""
+
+    def __init__(self, home: Path) -> None:
+        self.socket = home / "podman.sock"
+        self.command = ["podman", "--root", str(home / "root"), "--runroot", str(home / "run")]
+        # crun, the usual one, refuses machines that have version 1 and version 2 of cgroups
+        self.command += ["--runtime", str(shutil.which("runc")), "--cgroup-manager=cgroupfs"]
+        self._rootfs = rootfs(home)
+
+    def __call__(self, *arguments: str) -> str:
+        """What `podman` prints."""
+        return _output([*self.command, *arguments])
+
+    def run(self, name: str, *options: str) -> str:
+        """Start a container that sleeps; its id in full."""
+        limits = (*LIMITS, "--ulimit", "nproc=1000:1000", "--network", "none")
+        return self(
+            "run", "-d", "--name", name, *limits, *options, "--rootfs", str(self._rootfs), "/bin/sleep", "600"
+        ).strip()
+
+    def pid(self, name: str) -> int:
+        """The first process of a container."""
+        return int(self("inspect", "-f", "{{.State.Pid}}", name))
+
+
+@contextlib.contextmanager
+def podman() -> Iterator[Podman]:
+    """podman's service; skips where it is not installed."""
+    _need("podman", "runc", "busybox")
+    home = Path(tempfile.mkdtemp(prefix="podman"))  # podman refuses paths of more than 50 characters
+    engine = Podman(home)
+    command = [*engine.command, "system", "service", "--time=0", f"unix://{engine.socket}"]
+    with _daemon(command, home / "log", lambda: _connect(engine.socket)):
+        try:
+            yield engine
+        finally:
+            for name in engine("ps", "-aq").split():
+                engine("rm", "-f", "-t", "0", name)
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def rootfs(home: Path) -> Path:
+    """A file system of nothing but busybox."""
+    root = home / "rootfs"
+    if not root.exists():
+        (root / "bin").mkdir(parents=True)
+        busybox = shutil.which("busybox")
+        assert busybox is not None
+        shutil.copy(busybox, root / "bin/busybox")
+        for applet in ("sh", "sleep", "httpd", "nc", "dd", "wget"):
+            (root / "bin" / applet).symlink_to("busybox")
+    return root
+
+
+@contextlib.contextmanager
+def _own_namespace() -> Iterator[str]:
+    name = f"nettop-engine-{os.getpid()}"
+    netns.add(name)
+    try:
+        with netns.entered(name):
+            netns.loopback_up()
+        yield name
+    finally:
+        netns.delete(name)
+
+
+@contextlib.contextmanager
+def _daemon(command: list[str], log: Path, ready: Callable[[], object]) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with contextlib.suppress(subprocess.SubprocessError):
+                ready()
+                break
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.skip(f"{log.parent.name} does not start here: {log.read_text()[-300:]}")
+            time.sleep(0.1)
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE)
+
+
+def _connect(path: Path) -> None:
+    """Raises SubprocessError until somebody listens there."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError as error:
+            raise subprocess.SubprocessError(str(error)) from None
+
+
+def _need(*programs: str) -> None:
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing or os.geteuid() != 0:
+        pytest.skip(f"needs root and: {', '.join(missing or programs)}")
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
