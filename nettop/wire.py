@@ -10,6 +10,8 @@ The reader holds each only once then: 10 MB less for 40,000 sockets.
 
 Many numbers go as an array in base64, `u1` to `u8` by their width in bytes: half the time and half the size.
 
+The answer to a request (see `requests`) is a line of its own, with "answer" instead of tables.
+
 Self-describing, so that a recording or a remote end can be read years later, and never trusted: whatever is not a known
 table, a column of the right type and length or a number in range raises `WireError`, and nothing of the line is used.
 """
@@ -40,6 +42,7 @@ from typing import (
 )
 
 from nettop.model import TABLES, Change, Delta, Event, Owner
+from nettop.requests import Reply, RequestError, answer_fields, parse_reply
 
 VERSION = 1
 MAX_LINE = 32 << 20
@@ -79,6 +82,27 @@ def encode(delta: Delta) -> bytes:
 
 def decode(line: bytes) -> Delta:
     """The Delta a line says; raises `WireError` with the reason where it says none."""
+    return _delta(_said(line))
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """The answer to a request as one line, newline included."""
+    return _dumps({"v": VERSION, **answer_fields(reply)}).encode() + b"\n"
+
+
+def hear(line: bytes) -> Union[Delta, Reply]:
+    """As `decode`, for a stream on which requests are answered: answers stand between two lines of the Deltas."""
+    said = _said(line)
+    if "answer" not in said:
+        return _delta(said)
+    try:
+        return parse_reply(said, len(line))
+    except RequestError as error:
+        raise WireError(str(error)) from None
+
+
+def _said(line: bytes) -> Dict[str, Any]:
+    """The object of a line, of this version."""
     if len(line) > MAX_LINE:
         raise WireError(f"line of {len(line)} bytes, more than {MAX_LINE}")
     try:
@@ -89,6 +113,10 @@ def decode(line: bytes) -> Delta:
         raise WireError("not an object")
     if said.get("v") != VERSION:
         raise WireError(f"version {_brief(said.get('v'))}, this nettop reads {VERSION}")
+    return said
+
+
+def _delta(said: Dict[str, Any]) -> Delta:
     try:
         changes = {table: _change(table, _object(part)) for table, part in _object(said["tables"]).items()}
         events = _object(said["events"])
@@ -248,7 +276,7 @@ def _texts(column: List[List[Any]]) -> List[Tuple[str, ...]]:
 
 
 _Checks = Mapping[str, Tuple[FrozenSet[type], Optional[Callable[[Any], Any]]]]
-_LISTS: Mapping[str, Callable[[List[Any]], Any]] = {"addresses": _texts}
+_LISTS: Mapping[str, Callable[[List[Any]], Any]] = {"addresses": _texts, "labels": _texts}
 
 
 def _types(row: Type[Any]) -> _Checks:

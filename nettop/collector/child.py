@@ -1,4 +1,4 @@
-"""The collector as a process of its own: Deltas out, commands in, over one socket.
+"""The collector as a process of its own: Deltas out, requests in and answered, over one socket.
 
 A process and not a thread: with 42,000 rows on screen a key was answered within 19 ms when alone, 44 ms beside a
 collector thread, 19 ms beside a collector process; and a stalled terminal stops the screen, but not the reading of
@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import gc
+import json
 import os
 import select
 import signal
@@ -20,29 +21,45 @@ import sys
 import time
 from typing import Deque, Iterator, List, Optional
 
-from nettop import wire
+from nettop import requests, wire
+from nettop.collector.answers import Desk
 from nettop.collector.collector import Collector
 from nettop.collector.outbox import parts
+from nettop.collector.restraint import Restraint, cost_meter
+from nettop.kernel.procfs import ProcFS
 from nettop.memory import give_back
 from nettop.model import Delta
+from nettop.requests import Answer, RequestError, SetInterval
+from nettop.runtimes.places import PLACES, Places
+from nettop.runtimes.runtimes import Runtimes
 
 PART = 1_500
 """Rows a line carries at most: 5 ms to read."""
-SHORTEST, LONGEST = 0.1, 3600.0
-"""Seconds between two ticks."""
 
 _SEND_BUFFER = 4 << 20
-_LONGEST_COMMAND = 4096
+_TIDY_EVERY = 30.0
+"""Seconds between two times that memory is given back: a storm of connections leaves some."""
 
 
-def serve(connection: socket.socket, interval: float) -> None:
-    """Collect every `interval` seconds until the other end closes the connection.
+def serve(
+    connection: socket.socket,
+    interval: float,
+    read_only: bool,
+    max_cpu: Optional[float] = None,
+    places: Places = PLACES,
+) -> None:
+    """Collect every `interval` seconds until the other end closes the connection, and answer its requests.
 
-    Understands the line `interval SECONDS`; any other is ignored."""
+    `read_only` refuses those that change something; `max_cpu` is the percentage of one processor that this process and
+    its parent, the screen, may use: pictures come more rarely then; `places` tell where container runtimes are found. A
+    line that is no request, and has no number to answer it by, is ignored."""
     link = _Link(connection)
-    collector = Collector()
+    proc = ProcFS()
+    collector = Collector(proc, runtimes=Runtimes(places))
+    restraint = Restraint(interval, max_cpu, cost_meter(proc, os.getppid()))
+    desk = Desk(collector.parts(), read_only)
     collector.start()
-    due, first = time.monotonic(), True
+    due = tidy = time.monotonic()
     try:
         while not link.closed:
             if time.monotonic() >= due:
@@ -51,22 +68,46 @@ def serve(connection: socket.socket, interval: float) -> None:
                 if tell is not None:
                     tell(collector.take())
                 collector.read_links()
-                if first:  # 17 MB of messages from the kernel, with 40,000 sockets
+                if time.monotonic() >= tidy:  # 17 MB of messages from the kernel in the first tick, with 40,000 sockets
                     give_back()
-                    first = False
-                due = max(due + interval, time.monotonic())
+                    tidy = time.monotonic() + _TIDY_EVERY
+                restraint.note(time.monotonic())
+                collector.restrain(restraint.stretch, restraint.reason)
+                due = max(due + restraint.pause, time.monotonic())
                 gc.collect(0)
-            ready, writable, _ = select.select(
-                [connection], [connection] if link.sending else [], [], max(0.0, due - time.monotonic())
-            )
+            # who does not read is not listened to either: no more answers wait for it than it was told of
+            now = time.monotonic()
+            reading = [desk, *collector.watched(now)] if link.sending else [desk, *collector.watched(now), connection]
+            writing = [connection] if link.sending else []
+            pause = max(0.0, min(due, desk.due, collector.due(now)) - now)
+            ready, writable, _ = select.select(reading, writing, [], pause)
+            collector.catch_up(time.monotonic())
             if writable:
                 link.send()
-            for command in link.receive() if ready else ():
-                wish = _interval(command)
+            for line in link.receive() if connection in ready else ():
+                wish = _take(line, desk)
                 if wish is not None:
-                    due, interval = min(due, time.monotonic() + wish), wish
+                    due, restraint.interval = min(due, time.monotonic() + wish), wish
+            for reply in desk.replies():
+                link.post_line(wire.encode_reply(reply))
     finally:
+        desk.close()
         collector.close()
+
+
+def _take(line: bytes, desk: Desk) -> Optional[float]:
+    """Give a request to whoever does it; the new interval where it asks for one."""
+    try:
+        number, request = requests.decode(line)
+    except RequestError as error:
+        if error.number is not None:
+            desk.answer(error.number, Answer(False, str(error)))
+        return None
+    if isinstance(request, SetInterval):
+        desk.answer(number, Answer(True, f"every {request.seconds:g} seconds"))
+        return request.seconds
+    desk.take(number, request)
+    return None
 
 
 def lines(delta: Delta, size: int) -> Iterator[bytes]:
@@ -102,6 +143,11 @@ class _Link:
         self._lines.extend(map(memoryview, lines(delta, PART)))
         self.send()
 
+    def post_line(self, line: bytes) -> None:
+        """Send a line behind what was posted."""
+        self._lines.append(memoryview(line))
+        self.send()
+
     def send(self) -> None:
         """Send as much as the other end takes."""
         try:
@@ -120,7 +166,7 @@ class _Link:
     def receive(self) -> List[bytes]:
         """The complete lines that arrived."""
         try:
-            data = self._socket.recv(_LONGEST_COMMAND)
+            data = self._socket.recv(requests.MAX_REQUEST)
         except BlockingIOError:
             return []
         except OSError:
@@ -129,20 +175,18 @@ class _Link:
             self.closed = True
             return []
         *lines, rest = (self._heard + data).split(b"\n")
-        self._heard = rest[-_LONGEST_COMMAND:]
+        self._heard = rest[-requests.MAX_REQUEST :]
         return lines
 
 
-def _interval(command: bytes) -> Optional[float]:
-    word, _, seconds = command.partition(b" ")
-    with contextlib.suppress(ValueError):
-        if word == b"interval":
-            wish = float(seconds)
-            return min(max(wish, SHORTEST), LONGEST) if wish == wish else None  # noqa: PLR0124 (nan)
-    return None
-
-
-def run(connection: socket.socket, interval: float, complaints: int) -> int:
+def run(
+    connection: socket.socket,
+    interval: float,
+    complaints: int,
+    read_only: bool,
+    max_cpu: Optional[float],
+    places: Places,
+) -> int:
     """The life of the collector process: `serve`, alone. Returns its exit status.
 
     `complaints` is a file descriptor for the one line that says why it ended, if it ended by itself."""
@@ -155,7 +199,7 @@ def run(connection: socket.socket, interval: float, complaints: int) -> int:
     gc.freeze()
     gc.disable()  # hundreds of thousands of rows without a cycle: looking for one takes longer than a tick
     try:
-        serve(connection, interval)
+        serve(connection, interval, read_only, max_cpu, places)
     except Exception as error:  # whatever it is, the screen must say it
         where = error.__traceback__
         while where is not None and where.tb_next is not None:
@@ -167,9 +211,12 @@ def run(connection: socket.socket, interval: float, complaints: int) -> int:
 
 
 def main() -> None:
-    """`python -m nettop.collector.child CONNECTION_FD INTERVAL COMPLAINTS_FD`: a collector that is started again."""
-    connection, interval, complaints = sys.argv[1:4]
-    sys.exit(run(socket.socket(fileno=int(connection)), float(interval), int(complaints)))
+    """`python -m nettop.collector.child CONNECTION_FD INTERVAL COMPLAINTS_FD READ_ONLY MAX_CPU PLACES`: one that is
+    started again; READ_ONLY is 0 or 1, MAX_CPU 0 for no limit, PLACES a JSON object."""
+    connection, interval, complaints, read_only, max_cpu, told = sys.argv[1:7]
+    ours = socket.socket(fileno=int(connection))
+    places = {runtime: tuple(paths) for runtime, paths in json.loads(told).items()}
+    sys.exit(run(ours, float(interval), int(complaints), read_only != "0", float(max_cpu) or None, places))
 
 
 if __name__ == "__main__":

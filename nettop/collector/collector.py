@@ -10,27 +10,46 @@ read before, so that each socket is told together with its owners.
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from typing import Callable, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
+from nettop.collector import checkup
+from nettop.collector.answers import Parts
+from nettop.collector.conntrack import ConntrackTracker
+from nettop.collector.evidence import Sightings
 from nettop.collector.health import HealthBook
+from nettop.collector.lookout import SUSPECTS, Lookout
 from nettop.collector.namespaces import NamespaceTracker
 from nettop.collector.outbox import EVENTS_KEPT, Outbox
 from nettop.collector.processes import ProcessTracker
+from nettop.collector.reader import Names
+from nettop.collector.registry import Registry
 from nettop.collector.resolver import Resolver
-from nettop.collector.sockets import Names, SocketTracker
+from nettop.collector.sockets import SocketTracker
+from nettop.collector.surroundings import Surroundings
+from nettop.collector.traffic import TrafficBook
 from nettop.kernel.cn_proc import RECEIVE_BUFFER, ProcEvent, ProcEventListener
 from nettop.kernel.host import CostReader, HostReader, hostname, read_tcp_segments
 from nettop.kernel.procfs import ProcFS
 from nettop.model import Delta, Event, Host
+from nettop.runtimes.runtimes import Runtimes
 
 WALK_BUDGET = 0.05
 """Seconds of a tick spent on reading descriptors; the first walk takes what it needs."""
 ROUND_SECONDS = 60.0
 """Everybody's descriptors are read anew at least this often."""
+PACE = 0.02
+"""Seconds between two readings of messages of sockets that ended, between ticks."""
 SPILL = 1_000
 """Sockets in a part of a Delta."""
+_HUNT_EVERY = 0.2
+"""Seconds between two lists of who may have made connections that ended without an owner: 1 ms, of 2,000 processes."""
+_GLANCE = 0.002
+"""Seconds between two looks for an answer that is waited for."""
+_MANY = 5
+"""Connections in this time that are worth a hunt: a rare one is gone before it is found."""
 _UNLIMITED = 3600.0
 _HOST_ROW = 0
 
@@ -43,22 +62,44 @@ class Collector:
         proc: Optional[ProcFS] = None,
         receive_buffer: int = RECEIVE_BUFFER,
         events_kept: int = EVENTS_KEPT,
+        runtimes: Optional[Runtimes] = None,
     ) -> None:
         """`receive_buffer` is the size of the kernel's queue of process events, in bytes; `events_kept` are told in one
-        Delta at most, of more the last."""
+        Delta at most, of more the last; `runtimes` name the containers, those in their usual places where not given."""
         self._proc = proc or ProcFS()
         self._boot_time = self._proc.boot_time()
         self._outbox = Outbox(events_kept)
         self._health = HealthBook(self._outbox)
+        self._surroundings = Surroundings(self._health, self._proc.root)
         self._listener = ProcEventListener(receive_buffer)
-        self._processes = ProcessTracker(self._proc, self._outbox)
+        self._registry = Registry(self._outbox, self._health, runtimes or Runtimes())
+        self._processes = ProcessTracker(self._proc, self._outbox, self._registry)
         self._resolver = Resolver(self._proc)
         self._namespaces = NamespaceTracker(self._outbox, self._health)
         names = Names(self._processes.user, self._namespaces.interface)
-        self._sockets = SocketTracker(self._outbox, self._resolver, self._health, names)
+        self._conntrack = ConntrackTracker(self._outbox, self._health)
+        self._book = TrafficBook(
+            self._processes.row, self._namespaces.row, self._processes.belongs, self._registry.row_of
+        )
+        sightings = Sightings()
+        self._lookout = Lookout(self._proc, sightings, self._processes.meet)
+        self._sockets = SocketTracker(
+            self._outbox,
+            self._resolver,
+            self._health,
+            names,
+            self._conntrack,
+            self._processes,
+            self._book,
+            sightings,
+            self._registry.note_cgroups,
+        )
+        self._heard: List[ProcEvent] = []
+        self._resume = self._hunt_resume = 0.0
         self._host = HostReader()
         self._cost = CostReader()
         self._events_lost = 0
+        self._stretch = 1.0
         self._last: Optional[float] = None
         self._time = 0.0
 
@@ -72,52 +113,139 @@ class Collector:
         clock = time.monotonic()
         self._time = time.time()
         first = self._last is None
-        events = self._listener.drain()
+        self._hear(clock)
+        events, self._heard = self._heard, []
         polling = self._check_events()
+        self._processes.rename(self._registry.listen())
         changes = self._processes.update(events, self._time, verify=first or polling)
         self._say(events)
         for pid in changes.gone:
             self._resolver.forget(pid)
+            ended = self._processes.ended(pid)
+            self._registry.note_end(ended.belongs if ended else None)
         for key in changes.look_at:
             self._resolver.look_at(key)
+        self._sockets.move(changes.rehomed)
         if changes.moved or first:
             self._namespaces.take_census(self._processes.processes())
         self._namespaces.update(self._sockets)
-        self._namespaces.read_counters()
+        moved = self._namespaces.read_counters()
         if first:
             fetching = self._sockets.fetch_ahead()  # the kernel lists sockets on one processor, descriptors on another
             self._resolver.walk(_UNLIMITED, 0)
             fetching.join()
             self._resolver.take_touched()  # no socket is known yet: each comes with its owners
-        for _ in self._sockets.read(self._time, everything=first):
+        sought = self._conntrack.read(self._namespaces.entrances(), moved)
+        self._namespaces.note_tracking(self._conntrack.fills())
+        for _ in self._sockets.read(self._time, first, moved, sought):
             if spill is not None and len(self._outbox) >= SPILL:
                 spill(self._outbox.take(self._time, clock, complete=False))
+        self._sockets.count(self._conntrack.settle(sought))
         self._resolve(clock - self._last if self._last is not None else 0.0)
+        if first:
+            self._sockets.begin_books()
+        self._sockets.settle(self._time)
+        self._expire(changes.moved or first)
+        self._registry.settle()
+        self._book.publish(self._outbox)
+        self._surroundings.look(clock)
         self._outbox.put("host", _HOST_ROW, self._read_host())
         self._last = clock
+
+    def watched(self, clock: float) -> List[int]:
+        """Descriptors to wait for between two ticks: when one is readable, `catch_up` is due. None just after one: in a
+        storm it takes what came in `PACE` seconds at once."""
+        if clock < self._resume:
+            return []
+        return [fd for fd in (self._listener.fileno(), self._sockets.fileno()) if fd >= 0]
+
+    def due(self, clock: float) -> float:
+        """Monotonic time when `catch_up` is due even if nothing is readable."""
+        return min(self._lookout.due, self._resume if clock < self._resume else math.inf)
+
+    def catch_up(self, clock: float) -> None:
+        """Between two ticks: hear what happened, and look at what will be gone by the next one."""
+        busy = self._hear(clock)
+        if clock >= self._resume:
+            busy |= self._sockets.drain(time.time())
+            if clock >= self._hunt_resume:
+                self._hunt_resume = clock + _HUNT_EVERY
+                for netns, strays in self._sockets.take_strays().items():
+                    if strays >= _MANY:
+                        self._lookout.suspect(self._processes.inside(netns)[:SUSPECTS], clock)
+            if busy:
+                self._resume = time.monotonic() + PACE
+
+    def _hear(self, clock: float) -> bool:
+        """Take in what the kernel said of processes; whether it did."""
+        events = self._listener.drain()
+        self._heard += events
+        self._lookout.hear(events, clock)
+        self._lookout.look(clock)
+        return bool(events)
 
     def read_links(self, wait: bool = False) -> None:
         """Interfaces and addresses, read in the background unless `wait`: they cost a process, so nobody waits for them
         with the first picture."""
         self._namespaces.read_links(wait)
 
+    def read_names(self, patience: float) -> None:
+        """What containers are called, which their runtimes tell in the background: wait for it, at most that long."""
+        deadline = time.monotonic() + patience
+        while self._registry.waiting and time.monotonic() < deadline:
+            time.sleep(_GLANCE)
+            self._processes.rename(self._registry.listen())
+
     def take(self) -> Delta:
         """What changed since the last call, as of the last tick."""
         return self._outbox.take(self._time, self._last or 0.0)
 
+    def parts(self) -> Parts:
+        """What requests may use of it."""
+        return Parts(self._proc, self._namespaces.path)
+
+    def restrain(self, stretch: float, reason: Optional[str]) -> None:
+        """Ticks come so many times more rarely than asked for: keep descriptors for later in the same measure. `reason`
+        is told where there is one."""
+        self._stretch = stretch
+        if reason is None:
+            self._health.heal("budget")
+        else:
+            self._health.report("budget", "degraded", reason, "nettop --max-cpu 100")
+
+    @property
+    def settled(self) -> bool:
+        """The kernel has said whether it tells of process events, or had the time to."""
+        return self._listener.state != "starting"
+
+    def examine(self) -> List[checkup.Check]:
+        """What can and cannot be seen here, as of the last tick, which should be one after it had `settled`."""
+        scope = checkup.Scope(len(self._processes), len(self._namespaces.entrances()), self._sockets.count_rows())
+        return checkup.examine(self._health.rows(), scope)
+
     def close(self) -> None:
         """Let go of every namespace, process and socket, and end the listener."""
         self._listener.close()
+        self._registry.close()
+        self._lookout.close()
         self._processes.close()
         self._namespaces.close()
         self._sockets.release()
+        self._conntrack.close()
+
+    def _expire(self, moved: bool) -> None:
+        """Drop what was shown long enough after its end. `moved`: processes came, went, or belong elsewhere."""
+        over = self._processes.expire(self._time, self._book.knows)
+        self._book.close_processes(over)
+        if moved or over:
+            gone = self._registry.take_census(self._processes.processes(), self._processes.belongings())
+            self._book.close_containers(gone)
 
     def _resolve(self, elapsed: float) -> None:
         for netns, inodes in self._sockets.wanting().items():
             self._resolver.search(netns, inodes, self._processes.recent_first(netns))
-        share = int(len(self._processes) * min(1.0, elapsed / ROUND_SECONDS)) + 1
-        self._resolver.walk(WALK_BUDGET, share)
-        self._sockets.own()
+        share = int(len(self._processes) * min(1.0, elapsed / self._stretch / ROUND_SECONDS)) + 1
+        self._resolver.walk(WALK_BUDGET / self._stretch, share)
         self._check_owners()
 
     def _check_owners(self) -> None:

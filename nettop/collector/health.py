@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from nettop.collector.outbox import Outbox
 from nettop.model import Health
@@ -23,6 +23,10 @@ class HealthBook:
             row_id = row_id or self._outbox.new_id()
             self._open[source] = (row_id, row)
             self._outbox.put("health", row_id, row)
+
+    def rows(self) -> List[Health]:
+        """The open complaints, oldest first."""
+        return [row for _, row in self._open.values()]
 
     def heal(self, source: str) -> None:
         """The source works again, or exists no more."""

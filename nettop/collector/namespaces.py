@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import socket
 from time import monotonic
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from nettop.collector.health import HealthBook
 from nettop.collector.outbox import Outbox
-from nettop.collector.sockets import OWN, SocketTracker
+from nettop.collector.reader import OWN, read_file
+from nettop.collector.sockets import SocketTracker
 from nettop.kernel import netns as kernel_netns
-from nettop.kernel import proc_net
+from nettop.kernel.conntrack import Fill
 from nettop.kernel.net_dev import parse_counters
 from nettop.kernel.rtnetlink import LinkReader, Links, LinksUnavailable
-from nettop.model import Interface, Namespace, Process
+from nettop.kernel.snmp import read_protocols
+from nettop.model import Interface, Namespace, Process, Tracking
 
 LINKS_INTERVAL = 60.0
 """Seconds between two readings of interfaces and addresses while no interface comes or goes."""
+PROTOCOLS_EVERY = 5
+"""Ticks between two readings of what TCP and UDP count in a namespace: 80 µs, in another tick for each."""
 _RETRY = 2.0
 """Seconds between two readings at least: each costs a process."""
 
@@ -39,7 +44,7 @@ class _Inside(NamedTuple):
 class _Known:
     """One namespace."""
 
-    __slots__ = ("counters", "interfaces", "names", "namespace", "path", "row")
+    __slots__ = ("counters", "interfaces", "moved", "names", "namespace", "nsid", "path", "row", "tracking")
 
     def __init__(self, row: int, namespace: Namespace, path: str) -> None:
         self.row = row
@@ -48,6 +53,9 @@ class _Known:
         self.interfaces: Dict[str, Tuple[int, Interface]] = {}  # name → row id, row
         self.names: Dict[int, str] = {}  # interface index → name
         self.counters: bytes = b""
+        self.moved = False  # since its protocols were read
+        self.nsid: Optional[int] = None
+        self.tracking: Optional[Tracking] = None
 
 
 class NamespaceTracker:
@@ -57,11 +65,13 @@ class NamespaceTracker:
         self._outbox = outbox
         self._health = health
         self._own = kernel_netns.current()[1]
+        self._initial = kernel_netns.initial(self._own)
         self._known: Dict[int, _Known] = {}
         self._census: Dict[int, _Inside] = {}
         self._links = LinkReader()
         self._links_due = 0.0
         self._links_started = 0.0
+        self._tick = 0
 
     def interface(self, netns: int, index: int) -> Optional[str]:
         """Name of an interface by its index; None where it is gone, or its namespace may not be entered."""
@@ -73,6 +83,21 @@ class NamespaceTracker:
             with contextlib.suppress(OSError):
                 known.names[index] = ask() if known.path == OWN else kernel_netns.in_namespace(known.path, ask)
         return known.names.get(index)
+
+    def row(self, netns: int) -> Optional[int]:
+        """Row id of a namespace; None where there is none such."""
+        known = self._known.get(netns)
+        return known.row if known else None
+
+    def path(self, netns: int) -> Optional[str]:
+        """The path that leads into a namespace; None where there is none such."""
+        known = self._known.get(netns)
+        return known.path if known else None
+
+    def entrances(self) -> Dict[int, Optional[str]]:
+        """The paths that lead into the namespaces that can be entered; None for the collector's own."""
+        entered = [known for known in self._known.values() if known.namespace.via == "netlink"]
+        return {known.namespace.netns: None if known.path == OWN else known.path for known in entered}
 
     def take_census(self, processes: Iterable[Process]) -> None:
         """Who is inside which namespace; needed again when a process came, went or moved."""
@@ -94,15 +119,35 @@ class NamespaceTracker:
             self._close(netns, sockets)
         for netns in present:
             self._refresh(netns, mounts.get(netns, []), sockets)
+        self._check_entered()
 
-    def read_counters(self) -> None:
-        """Counters of every interface; interfaces that came or went make the links be read again."""
-        for known in self._known.values():
+    def read_counters(self) -> Set[int]:
+        """Counters of every interface, and of the protocols of some namespaces, where they moved; interfaces that came
+        or went make the links be read again. The namespaces whose interfaces counted something since the last call."""
+        self._tick += 1
+        moved = set()
+        for netns, known in self._known.items():
             with contextlib.suppress(OSError):  # its last process has just ended; the next update closes it
-                data = self._net_dev(known)
+                data, due = (
+                    self._read(known, "dev"),
+                    not known.counters or (known.row + self._tick) % PROTOCOLS_EVERY == 0,
+                )
                 if data != known.counters:
-                    known.counters = data
+                    known.counters, known.moved = data, True
+                    moved.add(netns)
                     self._take_counters(known, data)
+                if due and known.moved:
+                    known.moved = False
+                    self._outbox.put("protocols", known.row, read_protocols(functools.partial(self._read, known)))
+        return moved
+
+    def note_tracking(self, fills: Mapping[int, Fill]) -> None:
+        """How full the tables of tracked connections are, by namespace; those that are not named track none."""
+        for netns, known in self._known.items():
+            flows, most = fills.get(netns) or (0, known.tracking.most if known.tracking else 0)
+            if most and (flows, most) != known.tracking:
+                known.tracking = Tracking(flows, most)
+                self._outbox.put("tracking", known.row, known.tracking)
 
     def read_links(self, wait: bool = False) -> None:
         """Collect a finished reading of interfaces and addresses, and begin one where it is due; `wait` for it."""
@@ -124,18 +169,28 @@ class NamespaceTracker:
     def close(self) -> None:
         self._links.close()
 
+    def _check_entered(self) -> None:
+        """Complain of the namespaces that are not read by netlink, as their rows do one by one."""
+        refused = [known.namespace for known in self._known.values() if known.namespace.via != "netlink"]
+        if not refused:
+            self._health.heal("setns")
+            return
+        which = "a network namespace is" if len(refused) == 1 else f"{len(refused)} network namespaces are"
+        reason = f"{which} read from /proc at best: {refused[0].reason}"
+        self._health.report("setns", "degraded", reason, "sudo nettop" if os.geteuid() else None, len(refused))
+
     def _refresh(self, netns: int, mounts: List[kernel_netns.Mount], sockets: SocketTracker) -> None:
         inside = self._census.get(netns)
         pid = inside.pid if inside else None
         container = inside.container if inside else None
-        name, kind = kernel_netns.describe(netns == self._own, mounts, pid, container)
+        name, kind = kernel_netns.describe(netns == self._initial, mounts, pid, container)
         path = OWN if netns == self._own else mounts[0].path if mounts else f"/proc/{pid}/ns/net"
         known = self._known.get(netns)
         if known is not None and (known.path, known.namespace.pid) == (path, pid):
             via, reason = known.namespace.via, known.namespace.reason
         else:
             via, reason = sockets.open(netns, path, pid)
-        namespace = Namespace(netns, name, kind, pid, via, reason, container)
+        namespace = Namespace(netns, name, kind, pid, via, reason, container, known.nsid if known else None)
         if known is None:
             known = self._known[netns] = _Known(self._outbox.new_id(), namespace, path)
             self._outbox.put("namespaces", known.row, namespace)
@@ -151,12 +206,9 @@ class NamespaceTracker:
             self._outbox.drop("interfaces", row_id)
         self._outbox.drop("namespaces", known.row)
 
-    def _net_dev(self, known: _Known) -> bytes:
-        if known.path == OWN:
-            return proc_net.read_table("self", "dev")
-        if known.namespace.pid is not None:
-            return proc_net.read_table(known.namespace.pid, "dev")
-        return proc_net.read_table_at(known.path, "dev")
+    @staticmethod
+    def _read(known: _Known, name: str) -> bytes:
+        return read_file(known.path, known.namespace.pid, name)
 
     def _take_counters(self, known: _Known, data: bytes) -> None:
         counters = parse_counters(data)
@@ -170,6 +222,7 @@ class NamespaceTracker:
         self._health.heal("rtnetlink")
         for known in self._known.values():
             interfaces = found.interfaces.get(known.path)
+            known.nsid = found.numbers.get(known.path, known.nsid)
             if interfaces is not None:
                 self._take_interfaces(known, {interface.name: interface for interface in interfaces})
             elif known.path not in found.errors:

@@ -10,20 +10,29 @@ from __future__ import annotations
 
 import contextlib
 import pwd
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, TypeVar
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, TypeVar
 
+from nettop.collector.changes import Changes
 from nettop.collector.outbox import Outbox
+from nettop.collector.registry import NOWHERE, Registry
 from nettop.kernel import procfs
-from nettop.kernel.cgroup import parse_cgroup
+from nettop.kernel.cgroup import Identity, parse_cgroup, parse_sandbox
 from nettop.kernel.cn_proc import ProcEvent
 from nettop.kernel.procfs import Gone, ProcFS, Stat, StatReader
 from nettop.model import Process, ProcessKey, Usage
 
 RESYNC_INTERVAL = 10.0
 """Seconds between two comparisons with the list of /proc, while events arrive."""
+KEPT = 10.0
+"""Seconds a process is shown after its end."""
+MOST = 300
+"""Ended processes shown at most, the newest; those without traffic go first."""
 _ROUND = 8
 """setns and unshare make no event: in each tick one of this many processes is asked for its namespace again, and for
 everything that makes its identity where events are missing."""
+_MOVES = 8
+"""Being put into another cgroup makes no event either, but hardly ever happens to a process that has called exec: it is
+noticed within so many such rounds."""
 
 
 class Tally(NamedTuple):
@@ -47,23 +56,21 @@ class _Tracked:
         self.active = 0  # tick in which it last ran
 
 
-class Changes(NamedTuple):
-    """What one tick's update found, for the trackers that build on processes."""
+class _Over(NamedTuple):
+    """A process that is shown after its end."""
 
-    look_at: List[ProcessKey]
-    """Their open files may have changed: new, exec, another number of descriptors."""
-    gone: List[int]
-    """Pids."""
-    moved: bool
-    """A process appeared, ended or changed namespace: the census of namespaces is out of date."""
+    row: int
+    ended: float
+    belongs: Optional[int]
 
 
 class ProcessTracker:
     """The process table: feed it with events once a tick, it puts rows into the outbox."""
 
-    def __init__(self, proc: ProcFS, outbox: Outbox) -> None:
+    def __init__(self, proc: ProcFS, outbox: Outbox, registry: Registry) -> None:
         self._proc = proc
         self._outbox = outbox
+        self._registry = registry
         self._reader = StatReader(proc)
         self._boot_time = proc.boot_time()
         self._tracked: Dict[int, _Tracked] = {}
@@ -71,6 +78,9 @@ class ProcessTracker:
         # pid → process, of those that ended in this update and in the one before: events may come that late
         self._ended: Dict[int, Process] = {}
         self._ended_before: Dict[int, Process] = {}
+        self._over: Dict[ProcessKey, _Over] = {}  # those shown after their end, oldest first
+        self._met = Changes.none()  # between ticks
+        self._now = 0.0
         self._tick = 0
         self._verified = 0.0
         self._in_doubt = 0  # ticks until everybody was asked again what lost events might have told
@@ -88,6 +98,60 @@ class ProcessTracker:
         """What is known of a process that has just ended, whoever has its pid now; of a zombie what it was alive."""
         return self._ended.get(pid) or self._ended_before.get(pid)
 
+    def alive(self, key: ProcessKey) -> bool:
+        """Whether a process has not ended, as far as is known."""
+        return self._alive(key) is not None
+
+    def row(self, key: ProcessKey) -> Optional[int]:
+        """Row id of a process, also of one that is shown after its end; None where it is not listed."""
+        listed = self._alive(key) or self._over.get(key)
+        return listed.row if listed else None
+
+    def belongs(self, key: ProcessKey) -> Optional[int]:
+        """Row id of what a process belongs to, also of one that is shown after its end; None where it is not known."""
+        tracked = self._alive(key)
+        if tracked is not None:
+            return tracked.process.belongs
+        over = self._over.get(key)
+        return over.belongs if over else None
+
+    def _alive(self, key: ProcessKey) -> Optional[_Tracked]:
+        tracked = self._tracked.get(key.pid)
+        return tracked if tracked is not None and tracked.process.start_time == key.start_time else None
+
+    def belongings(self) -> Set[Optional[int]]:
+        """Row ids of whatever the listed processes belong to, those shown after their end included."""
+        return {tracked.process.belongs for tracked in self._tracked.values()}.union(
+            [over.belongs for over in self._over.values()]
+        )
+
+    def rename(self, names: Mapping[int, str]) -> None:
+        """Containers have got names, by their row ids: their processes say so from now on."""
+        for tracked in self._tracked.values() if names else ():
+            name = names.get(tracked.process.belongs or 0)
+            if name is not None and name != tracked.process.container:
+                tracked.process = tracked.process._replace(container=name)
+                self._met = self._met._replace(moved=True)
+                self._outbox.put("processes", tracked.row, tracked.process)
+
+    def meet(self, pid: int, anew: bool) -> Optional[ProcessKey]:
+        """Between ticks: a process is there, or runs another program, `anew`; None where it is gone already."""
+        tracked = self._tracked.get(pid)
+        if tracked is None:
+            self._begin(pid, self._met)
+            tracked = self._tracked.get(pid)
+            return tracked.process.key if tracked else None
+        try:
+            raw = self._reader.read(pid)
+            if anew:
+                before, tracked.process = tracked.process, self._identify(pid, procfs.parse_stat(raw))
+                if tracked.process != before:
+                    self._met.note_place(before, tracked.process)
+                    self._outbox.put("processes", tracked.row, tracked.process)
+        except (Gone, PermissionError):
+            return None
+        return tracked.process.key
+
     def processes(self) -> Iterator[Process]:
         """All of them, kernel threads included."""
         return (tracked.process for tracked in self._tracked.values())
@@ -95,13 +159,17 @@ class ProcessTracker:
     def recent_first(self, netns: int) -> List[int]:
         """Pids of those who may have opened a socket in a namespace: its processes, those that ran last first, then
         whoever ran just now elsewhere, as one may open a socket in a namespace and leave, or be handed it."""
-        inside, elsewhere = [], []
-        for pid, tracked in self._tracked.items():
-            if tracked.process.netns == netns:
-                inside.append((tracked.active, pid))
-            elif tracked.active >= self._tick - 1 and not tracked.process.kernel:
-                elsewhere.append(pid)
-        return [pid for _, pid in sorted(inside, reverse=True)] + elsewhere
+        elsewhere = [
+            pid
+            for pid, tracked in self._tracked.items()
+            if tracked.active >= self._tick - 1 and tracked.process.netns != netns and not tracked.process.kernel
+        ]
+        return self.inside(netns) + elsewhere
+
+    def inside(self, netns: int) -> List[int]:
+        """Pids of the processes of a namespace, those that ran last first."""
+        found = [(tracked.active, pid) for pid, tracked in self._tracked.items() if tracked.process.netns == netns]
+        return [pid for _, pid in sorted(found, reverse=True)]
 
     def user(self, uid: int) -> Optional[str]:
         """Login name of a user id, None if it has none; looked up once."""
@@ -119,9 +187,10 @@ class ProcessTracker:
     def update(self, events: Sequence[ProcEvent], now: float, verify: bool) -> Changes:
         """Bring the table up to date; `verify`: events may be missing, so compare it with /proc whatever the time."""
         self._tick += 1
+        self._now = now
         self._in_doubt = _ROUND if verify and self._tracked else max(0, self._in_doubt - 1)
         self._ended, self._ended_before = {}, self._ended
-        changes = Changes([], [], False)
+        changes, self._met = self._met, Changes.none()
         stale = self._note(events)
         if verify or now - self._verified >= RESYNC_INTERVAL:
             self._verified = now
@@ -134,7 +203,7 @@ class ProcessTracker:
         for pid in stale:
             if pid not in self._tracked:
                 self._begin(pid, changes)
-        moved = bool(changes.look_at or changes.gone)
+        moved = changes.moved or bool(changes.look_at or changes.gone or changes.rehomed)
         for pid, tracked in known:
             moved |= self._refresh(pid, tracked, pid in stale, changes)
         return changes._replace(moved=moved)
@@ -175,9 +244,29 @@ class ProcessTracker:
     def _end(self, pid: int, changes: Changes) -> None:
         self._reader.forget(pid)
         tracked = self._tracked.pop(pid)
-        self._ended[pid] = tracked.process
-        self._outbox.drop("processes", tracked.row)
+        process = self.ended(pid)
+        if process is None or process.start_time != tracked.process.start_time:
+            process = tracked.process
+        elif process != tracked.process:  # a zombie has forgotten its command and namespace
+            self._outbox.put("processes", tracked.row, process)
+        self._ended[pid] = process
+        self._over[process.key] = _Over(tracked.row, self._now, process.belongs)
+        self._outbox.put("usage", tracked.row, tracked.usage._replace(state="X", rss=0, threads=0, fds=None))
         changes.gone.append(pid)
+
+    def expire(self, now: float, busy: Callable[[int], bool]) -> List[int]:
+        """Drop what was shown long enough after its end, and of too many the oldest, first those that are not `busy`;
+        their row ids."""
+        over = [key for key, process in self._over.items() if process.ended <= now - KEPT]
+        surplus = len(self._over) - len(over) - MOST
+        if surplus > 0:
+            left = list(self._over)[len(over) :]
+            left.sort(key=lambda key: busy(self._over[key].row))
+            over += left[:surplus]
+        rows = [self._over.pop(key).row for key in over]
+        for row in rows:
+            self._outbox.drop("processes", row)
+        return rows
 
     def _refresh(self, pid: int, tracked: _Tracked, stale: bool, changes: Changes) -> bool:
         """Read a process's stat again, and who it is if `stale`; whether it moved, ended or was replaced."""
@@ -201,6 +290,7 @@ class ProcessTracker:
                 tracked.process = self._look_again(pid, tracked)
             if tracked.process != process:
                 moved = tracked.process.netns != process.netns
+                moved |= changes.note_place(process, tracked.process)
                 self._outbox.put("processes", tracked.row, tracked.process)
             self._refresh_usage(pid, tracked, changed, changes)
         except (Gone, PermissionError):  # another process, or one that hidepid hides from now on: it changed its user
@@ -210,10 +300,12 @@ class ProcessTracker:
         return moved
 
     def _look_again(self, pid: int, tracked: _Tracked) -> Process:
-        if self._in_doubt:
+        process = tracked.process
+        moves = (pid + self._tick) // _ROUND % _MOVES == 0
+        # who leaves a namespace is perhaps on its way into a container
+        if self._in_doubt or self._netns(pid) != process.netns or (moves and self._cgroup(pid) != process.cgroup):
             return self._identify(pid, procfs.parse_stat(tracked.stat))
-        netns = self._netns(pid)
-        return tracked.process if netns == tracked.process.netns else tracked.process._replace(netns=netns)
+        return process
 
     def _refresh_usage(self, pid: int, tracked: _Tracked, changed: bool, changes: Changes) -> None:
         if tracked.process.kernel and not changed:
@@ -231,9 +323,12 @@ class ProcessTracker:
     def _identify(self, pid: int, stat: Stat) -> Process:
         """Who a process is; raises Gone. What may not be read is None."""
         uid = self._proc.uid(pid)
-        cgroup = None if stat.kernel else _readable(self._proc.cgroup, pid)
-        identity = parse_cgroup(cgroup) if cgroup else None
+        identity = None if stat.kernel else self._cgroup_identity(pid)
         command = None if stat.kernel else _readable(self._proc.command, pid)
+        inside = identity
+        if identity is not None and identity.container_id is None and command:
+            inside = parse_sandbox(command) or identity
+        place = self._registry.place(inside, stat.comm) if inside else NOWHERE
         return Process(
             pid=pid,
             start_time=stat.start_time,
@@ -245,10 +340,20 @@ class ProcessTracker:
             started=self._boot_time + stat.start_time / procfs.CLK_TCK,
             netns=None if stat.kernel else self._netns(pid),
             cgroup=identity.path if identity else None,
-            container=identity.short if identity else None,
+            container=place.container,
             unit=identity.unit if identity else None,
+            belongs=place.row,
             kernel=stat.kernel,
         )
+
+    def _cgroup_identity(self, pid: int) -> Optional[Identity]:
+        """What its cgroup says of a process; None where that may not be read. Raises Gone."""
+        text = _readable(self._proc.cgroup, pid)
+        return parse_cgroup(text) if text else None
+
+    def _cgroup(self, pid: int) -> Optional[str]:
+        identity = self._cgroup_identity(pid)
+        return identity.path if identity else None
 
     def _netns(self, pid: int) -> Optional[int]:
         """None where it may not be read, and of a zombie, which has left its namespaces."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import collections
 import functools
 from time import perf_counter
-from typing import Deque, Dict, Iterable, List, NamedTuple, Set, Tuple
+from typing import Deque, Dict, Iterable, List, NamedTuple, Set, Tuple, Union
 
 from nettop.kernel.procfs import Gone, ProcFS
 from nettop.model import NO_OWNERS, Owner, Owners, ProcessKey
@@ -40,8 +40,9 @@ class Resolver:
         self._proc = proc
         self._held: Dict[int, Dict[int, int]] = {}  # pid → fd → inode
         self._start_times: Dict[int, int] = {}
-        self._holders: Dict[int, Tuple[Owner, ...]] = {}
-        self._touched: Set[int] = set()
+        # inode → the one owner, as nearly always, or several: 42,000 tuples of one take 2.7 MB
+        self._holders: Dict[int, Union[Owner, Tuple[Owner, ...]]] = {}
+        self._touched: Dict[int, Tuple[Owner, ...]] = {}  # inode → who held it
         self._urgent: Dict[int, None] = {}  # pids, in order, each once
         self._searches: Dict[int, _Search] = {}  # by namespace
         self._round: Deque[int] = collections.deque()
@@ -51,9 +52,15 @@ class Resolver:
         """The last walk was cut off by its budget."""
 
     def owners(self, inode: int) -> Owners:
-        """Every known holder of a socket, oldest process first."""
-        holders = self._holders.get(inode)
-        return _exact(("exact", holders)) if holders else NO_OWNERS
+        """Every known holder of a socket, oldest process first; `NO_OWNERS` itself where there is none."""
+        held = self._holders.get(inode)
+        if held is None:
+            return NO_OWNERS
+        return _exact(("exact", (held,) if isinstance(held, Owner) else held))
+
+    def held(self, pid: int) -> Iterable[int]:
+        """Inodes of the sockets a process is known to hold."""
+        return self._held.get(pid, _NOTHING).values()
 
     def look_at(self, key: ProcessKey) -> None:
         """Something about this process's descriptors changed: read them in the next walk."""
@@ -81,9 +88,13 @@ class Resolver:
         """The namespace has ended."""
         self._searches.pop(namespace, None)
 
-    def take_touched(self) -> Set[int]:
-        """Inodes whose owners changed since the last call."""
-        touched, self._touched = self._touched, set()
+    def before(self, inode: int) -> Tuple[Owner, ...]:
+        """Who held a socket when `take_touched` was last called, where that has changed since."""
+        return self._touched.get(inode, ())
+
+    def take_touched(self) -> Dict[int, Tuple[Owner, ...]]:
+        """Inodes whose owners changed since the last call, and who they were before."""
+        touched, self._touched = self._touched, {}
         return touched
 
     def walk(self, budget: float, round_share: int) -> None:
@@ -148,18 +159,23 @@ class Resolver:
         else:
             self._held.pop(pid, None)
 
+    def _of(self, inode: int) -> Tuple[Owner, ...]:
+        held = self._holders.get(inode, ())
+        return (held,) if isinstance(held, Owner) else held
+
     def _hold(self, inode: int, owner: Owner) -> None:
-        others = self._holders.get(inode)
-        self._holders[inode] = (owner,) if others is None else tuple(sorted((*others, owner), key=_oldest_first))
-        self._touched.add(inode)
+        others = self._of(inode)
+        self._touched.setdefault(inode, others)
+        self._holders[inode] = tuple(sorted((*others, owner), key=_oldest_first)) if others else owner
 
     def _release(self, inode: int, pid: int, fd: int) -> None:
-        left = tuple(o for o in self._holders.get(inode, ()) if not (o.pid == pid and o.fd == fd))
+        held = self._of(inode)
+        self._touched.setdefault(inode, held)
+        left = tuple(o for o in held if not (o.pid == pid and o.fd == fd))
         if left:
-            self._holders[inode] = left
+            self._holders[inode] = left if len(left) > 1 else left[0]
         else:
             self._holders.pop(inode, None)
-        self._touched.add(inode)
 
 
 def _oldest_first(owner: Owner) -> List[int]:

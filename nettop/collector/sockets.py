@@ -1,128 +1,82 @@
 """Which sockets there are: read namespace by namespace, each through one kept netlink socket.
 
-TCP and UDP are read at every tick, the rest, which has no traffic to count, every `SLOW_EVERY` ticks, another part of
-the namespaces at each. Where netlink or setns is refused, /proc/PID/net says the same in fewer words.
+TCP and UDP are read at every tick where anything happens (see `idleness`); the rest, which has no traffic to count,
+every `SLOW_EVERY` ticks, another part of the namespaces at each.
 """
 
 from __future__ import annotations
 
-import errno
+import select
 import threading
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
+from nettop.collector.changes import Rehomed
+from nettop.collector.conntrack import ConntrackTracker
+from nettop.collector.endings import Endings, Rows
+from nettop.collector.evidence import Evidence, Listeners, Sightings
+from nettop.collector.happenings import Happenings
 from nettop.collector.health import HealthBook
+from nettop.collector.holdings import Holdings
+from nettop.collector.idleness import IDLE_EVERY, SLOW_IDLE_EVERY
 from nettop.collector.outbox import Outbox
+from nettop.collector.processes import ProcessTracker
+from nettop.collector.reader import Names, Reader
 from nettop.collector.resolver import Resolver
-from nettop.collector.tables import RowTable
-from nettop.kernel import proc_net
-from nettop.kernel.families import FamilyTable, Origin
-from nettop.kernel.inet_diag import PROTOCOLS, Found, InetTable
-from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, DiagSocket, DiagUnavailable
-from nettop.kernel.netlink_diag import NETLINK
-from nettop.kernel.packet_diag import PACKET
-from nettop.kernel.unix_diag import UNIX
-from nettop.kernel.vsock_diag import VSOCK
-from nettop.model import NO_OWNERS
+from nettop.collector.traffic import TrafficBook
+from nettop.kernel import inet_destroy
+from nettop.kernel.inet_destroy import parse_destroyed
+from nettop.kernel.inet_diag import Found, Sought
+from nettop.model import Datagrams, Owners, ProcessKey, Socket
 
 SLOW_EVERY = 5
-OWN = "/proc/self/ns/net"
-"""Path of the collector's own namespace, which needs no privilege to read."""
-
-_HOT = ("tcp", "udp")
-_SLOW = ("udplite", "mptcp", "sctp")
-_FAMILIES = (UNIX, PACKET, NETLINK, VSOCK)
-_UNLISTED = ("raw", "raw6", "icmp", "icmp6")
-"""What sock_diag cannot list (icmp), or only with a module few kernels have (raw): read from /proc in any case."""
-
-_Table = Union[InetTable, FamilyTable]
-
-
-class Names(NamedTuple):
-    """What names the numbers that socket tables mention."""
-
-    user: Callable[[int], Optional[str]]
-    interface: Callable[[int, int], Optional[str]]
-    """Of a namespace's inode and an interface index."""
-
-
-class _Reader:
-    """The tables of one namespace, and the way they are read."""
-
-    def __init__(self, netns: int, names: Names, new_id: Callable[[], int]) -> None:
-        self.netns = netns
-        self.diag: Optional[DiagSocket] = None
-        self.path = ""
-        self.pid: Optional[int] = None
-        self._origin = origin = Origin(netns, names.user, lambda index: names.interface(netns, index))
-        self._tables: Dict[str, _Table] = {
-            name: InetTable(PROTOCOLS[name], netns, new_id, origin.user, origin.interface) for name in _HOT + _SLOW
-        }
-        self._tables.update((family.name, FamilyTable(family, origin, new_id)) for family in _FAMILIES)
-        self._files = RowTable(new_id)
-
-    def rows(self) -> Iterator[int]:
-        """Ids of all its sockets."""
-        for table in (*self._tables.values(), self._files):
-            yield from table.rows()
-
-    def connect(self) -> Optional[str]:
-        """Open the netlink socket unless it is open; why that is impossible, None where it is not."""
-        if self.diag is None:
-            try:
-                self.diag = DiagSocket(None if self.path == OWN else self.path)
-            except OSError as error:
-                return _explain(error)
-        return None
-
-    def read(self, now: float, slow: bool, absent: Set[str]) -> Iterator[Found]:
-        """What changed in each table; `slow` reads the ones without traffic too. Families the kernel cannot list are
-        added to `absent`, and not asked for again. Raises OSError when the namespace cannot be read."""
-        if self.diag is None:
-            yield self._files.update(self._from_proc((*proc_net.INET_FILES, "unix", "packet", "netlink")), now)
-            return
-        for name in self._tables if slow else _HOT:
-            if name not in absent:
-                try:
-                    yield self._tables[name].read(self.diag, now)
-                except DiagUnavailable:
-                    absent.add(name)
-        if slow:
-            yield self._files.update(self._from_proc(_UNLISTED), now)
-
-    def _from_proc(self, names: Iterable[str]) -> Iterator[proc_net.Row]:
-        for name in names:
-            try:
-                if self.diag is None or self.path == OWN:
-                    data = proc_net.read_table("self" if self.path == OWN else str(self.pid), name)
-                else:
-                    data = proc_net.read_table_at(self.path, name)
-            except FileNotFoundError:
-                if name == "tcp":  # which every kernel has: the process has ended
-                    raise
-                continue  # the kernel has no such protocol
-            yield from proc_net.parse_table(name, data, self._origin)
-
-    def close(self) -> None:
-        if self.diag is not None:
-            self.diag.close()
-            self.diag = None
 
 
 class SocketTracker:
     """The sockets of every namespace, as rows in the outbox, joined with their owners."""
 
-    def __init__(self, outbox: Outbox, resolver: Resolver, health: HealthBook, names: Names) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        resolver: Resolver,
+        health: HealthBook,
+        names: Names,
+        conntrack: ConntrackTracker,
+        processes: ProcessTracker,
+        book: TrafficBook,
+        sightings: Sightings,
+        note_cgroups: Callable[[Set[Optional[int]]], None],
+    ) -> None:
+        """`note_cgroups` is told the cgroups of new sockets."""
         self._outbox = outbox
+        self._note_cgroups = note_cgroups
+        self._book = book
+        self._holdings = Holdings(outbox, resolver, book, processes.alive)
+        self._listeners = Listeners(resolver, processes.get)
+        evidence = Evidence(sightings, self._listeners)
+        self._happenings = Happenings(outbox, book, processes.get)
+        rows = Rows(
+            self._holdings.owners,
+            self._close,
+            self._drop,
+            evidence.attribute,
+            evidence.accepted,
+            self._note_stray,
+            conntrack.note_ended,
+        )
+        self._endings = Endings(outbox, book, self._happenings, rows)
+        self._conntrack = conntrack
         self._resolver = resolver
         self._health = health
         self._names = names
-        self._readers: Dict[int, _Reader] = {}
-        self._rows: Dict[int, int] = {}  # inode → row id
-        self._more_rows: Dict[int, Set[int]] = {}  # inode → further ones: MPTCP lends its own to its subflows
-        self._inodes: Dict[int, Tuple[int, int]] = {}  # row id → inode, namespace
+        self._readers: Dict[int, Reader] = {}
         self._absent: Set[str] = set()
-        self._wanted: Dict[int, Set[int]] = {}  # namespace → inodes that have no known owner since the last tick
         self._tick = 0
+        self._poll = select.epoll()
+        self._by_descriptor: Dict[int, Reader] = {}
+        self._batch = inet_destroy.batch()
+        self._lost = 0
+        self._strays: Dict[int, int] = {}  # namespace → connections
+        self._resent: List[Tuple[int, int, Socket]] = []
 
     def open(self, netns: int, path: str, pid: Optional[int]) -> Tuple[str, Optional[str]]:
         """Begin to read a namespace: (via, reason) as in `model.Namespace`. `path` is `OWN` for the collector's.
@@ -131,10 +85,11 @@ class SocketTracker:
         it again when either has changed: the process before may have ended."""
         reader = self._readers.get(netns)
         if reader is None:
-            reader = self._readers[netns] = _Reader(netns, self._names, self._outbox.new_id)
+            reader = self._readers[netns] = Reader(netns, self._names, self._outbox.new_id)
         reader.path, reader.pid = path, pid
         reason = reader.connect()
         if reason is None:
+            self._watch(reader)
             return "netlink", None
         if pid is not None:
             return "procfs", reason
@@ -145,42 +100,74 @@ class SocketTracker:
         """A namespace has ended, or nothing but our own socket holds it: let it go."""
         reader = self._readers.pop(netns, None)
         if reader is not None:
+            self._unwatch(reader)
             reader.close()
-            self._gone(list(reader.rows()))
-        self._wanted.pop(netns, None)
+            self._endings.forget(netns, reader.rows())
+            self._book.close_namespace(netns)
+        self._holdings.forget_namespace(netns)
         self._resolver.stop_search(netns)
         self._health.heal(f"netns:{netns}")
+
+    def _watch(self, reader: Reader) -> None:
+        """Have it tell of sockets that end, from before its first dump on."""
+        if reader.ends is None:
+            try:
+                reader.ends = reader.listen()
+            except OSError as error:
+                reason = f"sockets that end between two looks are not seen: {error.strerror}"
+                self._health.report("sock_destroy", "unavailable", reason, None)
+                return
+            self._poll.register(reader.ends.fileno(), select.EPOLLIN)
+            self._by_descriptor[reader.ends.fileno()] = reader
+
+    def _unwatch(self, reader: Reader) -> None:
+        if reader.ends is not None:
+            self._poll.unregister(reader.ends.fileno())
+            del self._by_descriptor[reader.ends.fileno()]
+
+    def fileno(self) -> int:
+        """Readable when sockets have ended: call `drain`."""
+        return self._poll.fileno()
 
     def release(self) -> None:
         """Let go of every namespace; nothing more is read or told."""
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
+        self._poll.close()
 
     def fetch_ahead(self) -> threading.Thread:
         """Have the kernel list all sockets while the caller reads something else; the thread that waits for it. It must
         have ended before the next `read`. Of the first picture of 40,000 sockets that takes 0.15 s off."""
-        opened = [reader.diag for reader in self._readers.values() if reader.diag is not None]
-        requests = [request for name in _HOT + _SLOW for request in PROTOCOLS[name].requests]
-        requests += [(SOCK_DIAG_BY_FAMILY, family.request) for family in _FAMILIES]
+        readers = list(self._readers.values())
 
         def fetch() -> None:
-            for diag in opened:
-                for kind, request in requests:
-                    diag.fetch(kind, request)
+            for reader in readers:
+                reader.fetch()
 
         thread = threading.Thread(target=fetch, name="sock_diag")
         thread.start()
         return thread
 
-    def read(self, now: float, everything: bool) -> Iterator[None]:
-        """Read the tables that are due, or `everything`, of all namespaces, one at each step."""
+    def read(self, now: float, everything: bool, moved: Set[int], sought: Optional[Sought] = None) -> Iterator[None]:
+        """Read the tables that are due, or `everything`, of all namespaces, one at each step, and look in them for what
+        is `sought`. In those of `moved` interfaces counted something since the last tick."""
         self._tick += 1
+        self._listeners.begin_tick()
+        self.drain(now)
         for place, reader in enumerate(list(self._readers.values())):
-            slow = everything or (place + self._tick) % SLOW_EVERY == 0
+            turn = place + self._tick
+            slow = everything or turn % SLOW_EVERY == 0
+            if not everything and not reader.due(reader.netns in moved, slow):
+                if sought is None and turn % IDLE_EVERY:
+                    continue
+                slow = turn % SLOW_IDLE_EVERY == 0
             try:
-                for found in reader.read(now, slow, self._absent):
+                for found in reader.read(now, slow, self._absent, sought):
                     self._take(reader.netns, found)
+                self._drain(reader, now)
+                self._endings.turn_over(reader.netns, reader.table, now)
+                reader.read_at = now
                 self._health.heal(f"netns:{reader.netns}")
             except FileNotFoundError:
                 pass  # its process has just ended: the next census knows another one, or closes the namespace
@@ -189,76 +176,113 @@ class SocketTracker:
             yield
         for name in self._absent:
             self._health.report(
-                f"sock_diag:{name}", "absent", f"this kernel cannot list {name} sockets", f"modprobe {_module(name)}"
+                f"sock_diag:{name}", "absent", f"this kernel cannot list {name} sockets", f"modprobe {name}_diag"
             )
+
+    def move(self, rehomed: Sequence[Rehomed]) -> None:
+        """Processes belong to something else from now on, and what their sockets move with them."""
+        rows = self._holdings.of_each([process for process, _, _ in rehomed]) if rehomed else {}
+        for process, before, now in rehomed:
+            self._book.move(rows[process], before, now)
 
     def wanting(self) -> Dict[int, Set[int]]:
         """By namespace, inodes of sockets that appeared without an owner, or lost it, since the last call."""
-        wanted, self._wanted = self._wanted, {}
-        present = {netns: {inode for inode in inodes if inode in self._rows} for netns, inodes in wanted.items()}
-        return {netns: inodes for netns, inodes in present.items() if inodes}
+        return self._holdings.wanting()
 
-    def own(self) -> None:
-        """Put the owners that the resolver found, or lost, into the outbox."""
-        for inode in self._resolver.take_touched():
-            row_id = self._rows.get(inode)
-            if row_id is not None:
-                owners = self._resolver.owners(inode)
-                for same in (row_id, *self._more_rows.get(inode, ())):
-                    self._outbox.put("owners", same, owners)
-                if not owners.holders:  # should it be there still in the next tick, then somebody else holds it
-                    self._wanted.setdefault(self._inodes[row_id][1], set()).add(inode)
+    def settle(self, now: float) -> None:
+        """All dumps and descriptors of the tick are read: tell what changed hands, count what happened, drop what has
+        been shown for long enough."""
+        self._holdings.update()
+        for row, segments, socket in self._resent:
+            self._happenings.resent(socket, segments, self._holdings.owners(row), now)
+        self._resent = []
+        self._happenings.settle(self._holdings.owners, now)
+        self._endings.expire(now)
+
+    def drain(self, now: float) -> bool:
+        """Between two ticks: read the messages of sockets that have ended, so that their queue cannot overrun. Whether
+        there were any."""
+        waiting = self._poll.poll(0)
+        for descriptor, _ in waiting:
+            self._drain(self._by_descriptor[descriptor], now)
+        return bool(waiting)
+
+    def count(self, datagrams: Sequence[Tuple[int, Datagrams]]) -> None:
+        """Put into the books what connection tracking says that UDP sockets moved."""
+        for row, said in datagrams:
+            if said.rx_bytes is None:  # no longer known
+                self._book.settle(row, *self._holder(row))
+        self._book.tell_datagrams(datagrams)
+
+    def count_rows(self) -> int:
+        """How many sockets there are."""
+        return sum(1 for reader in self._readers.values() for _ in reader.rows())
+
+    def take_strays(self) -> Dict[int, int]:
+        """Namespace → connections that ended there since the last call, and that nobody is known to have made."""
+        strays, self._strays = self._strays, {}
+        return strays
+
+    def begin_books(self) -> None:
+        """What the sockets of the first tick have moved, they moved before."""
+        self._book.begin(self._holder)
+
+    def _holder(self, row: int) -> Tuple[int, Optional[ProcessKey]]:
+        owners = self._holdings.owners(row)
+        return self._holdings.namespace(row) or 0, owners.holders[0].process if owners.holders else None
 
     def _take(self, netns: int, found: Found) -> None:
-        self._gone(found.gone)
+        for row in self._endings.gone(found):
+            self._drop(row)
+        stats = self._endings.stats(found) if found.proto else found.stats
         self._outbox.put_all("sockets", found.sockets)
-        self._outbox.put_all("stats", found.stats)
-        known, owners_of, told = self._inodes, self._resolver.owners, []
-        for row_id, socket in found.sockets:
-            had_inode = row_id in known and self._forget_inode(row_id)  # accepted it gets one, closed it loses it
-            inode, owners = socket.inode, NO_OWNERS
-            if inode is not None and socket.ownable:
-                self._note_inode(row_id, inode, netns)
-                owners = owners_of(inode)
-                if not owners.holders:
-                    self._wanted.setdefault(netns, set()).add(inode)
-            if owners.holders or had_inode:
-                told.append((row_id, owners))
-        self._outbox.put_all("owners", told)
+        self._outbox.put_all("stats", stats)
+        self._conntrack.note(netns, found.sockets)
+        if found.sockets:
+            self._note_cgroups({socket.cgroup for _, socket in found.sockets})
+        self._holdings.take(netns, found.sockets)
+        if found.proto == "tcp":
+            self._book.tell(stats)
+            self._happenings.changed(found.sockets, stats)
+            self._resent += found.resent
+            listening = [row for row, figures in stats if figures.state == "LISTEN"]
+            if found.born or listening:
+                self._begin(netns, found, listening)
 
-    def _gone(self, rows: List[int]) -> None:
-        for row_id in rows:
-            self._forget_inode(row_id)
-            self._outbox.drop("sockets", row_id)
+    def _begin(self, netns: int, found: Found, listening: Sequence[int]) -> None:
+        sockets, stats = dict(found.sockets), dict(found.stats)
+        self._listeners.note(netns, [(row, sockets[row]) for row in listening if row in sockets])
+        for row, outgoing in found.born:
+            if stats[row].rx_bytes is None and stats[row].state not in ("LISTEN", "SYN-RECV"):
+                self._endings.entry(row, netns, sockets[row], stats[row])
+                continue
+            accepted = outgoing is None and self._listeners.accept(netns, sockets[row].local, sockets[row].lport)
+            self._happenings.born(row, sockets[row], stats[row], not accepted if outgoing is None else outgoing)
 
-    def _note_inode(self, row_id: int, inode: int, netns: int) -> None:
-        self._inodes[row_id] = (inode, netns)
-        if self._rows.setdefault(inode, row_id) != row_id:
-            self._more_rows.setdefault(inode, set()).add(row_id)
+    def _drain(self, reader: Reader, now: float) -> None:
+        if reader.ends is None:
+            return
+        for message in map(parse_destroyed, reader.ends.drain(self._batch)):
+            if message is not None:
+                reader.idleness.stir()
+                self._endings.destroyed(reader.netns, reader.table(message.proto), message, now, reader.read_at)
+        lost = reader.ends.take_lost()
+        if lost:
+            self._lost += lost
+            reason = "the queue of ended sockets overran: connections between two looks were not counted"
+            self._health.report("sock_destroy", "lossy", reason, None, self._lost)
 
-    def _forget_inode(self, row_id: int) -> bool:
-        """Whether the row had one."""
-        known = self._inodes.pop(row_id, None)
-        if known is None:
-            return False
-        inode = known[0]
-        more = self._more_rows.get(inode)
-        if more:
-            more.discard(row_id)
-            if self._rows[inode] == row_id:
-                self._rows[inode] = more.pop()
-            if not more:
-                del self._more_rows[inode]
-        else:
-            del self._rows[inode]
-        return True
+    def _note_stray(self, netns: int) -> None:
+        self._strays[netns] = self._strays.get(netns, 0) + 1
 
+    def _close(self, row: int, owners: Owners) -> None:
+        self._holdings.close(row, owners)
+        self._listeners.forget(row)
+        self._conntrack.end(row)
 
-def _explain(error: OSError) -> str:
-    if error.errno in (errno.EPERM, errno.EACCES):
-        return "entering it needs CAP_SYS_ADMIN"
-    return f"it cannot be entered: {error.strerror}"
-
-
-def _module(name: str) -> str:
-    return "vsock_diag" if name == "vsock" else f"{name}_diag"
+    def _drop(self, row: int) -> None:
+        self._holdings.forget(row)
+        self._happenings.forget(row)
+        self._listeners.forget(row)
+        self._conntrack.forget(row)
+        self._outbox.drop("sockets", row)

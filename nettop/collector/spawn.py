@@ -7,17 +7,19 @@ screen along.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import sys
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from nettop.collector import child
+from nettop.runtimes.places import PLACES, Places
 
 # Isolated, so that neither the environment nor the current directory choose what root imports.
-_PROGRAM = "import sys; sys.path[:] = sys.argv[4:]; from nettop.collector import child; child.main()"
+_PROGRAM = "import sys; sys.path[:] = sys.argv[7:]; from nettop.collector import child; child.main()"
 
 
 class Running(NamedTuple):
@@ -25,13 +27,15 @@ class Running(NamedTuple):
 
     pid: int
     connection: socket.socket
-    """It sends lines of `wire`, and takes the commands of `child.serve`."""
+    """It sends lines of `wire`, and takes those of `requests`."""
     complaints: int
     """A file with the line that says why it ended, if it ended by itself."""
 
 
-def fork(interval: float) -> Running:
-    """Start a collector, looking every `interval` seconds, by fork. Call it before threads and large imports."""
+def fork(interval: float, read_only: bool = False, max_cpu: Optional[float] = None, places: Places = PLACES) -> Running:
+    """Start a collector, looking every `interval` seconds, by fork. Call it before threads and large imports.
+
+    One that is `read_only` refuses every request to change something; the rest is as in `child.serve`."""
     ours, theirs = socket.socketpair()
     complaints = os.memfd_create("nettop-complaints")
     pid = os.fork()
@@ -39,20 +43,23 @@ def fork(interval: float) -> Running:
         status = 1
         try:
             ours.close()
-            status = child.run(theirs, interval, complaints)
+            status = child.run(theirs, interval, complaints, read_only, max_cpu, places)
         finally:
             os._exit(status)
     theirs.close()
     return Running(pid, ours, complaints)
 
 
-def start(interval: float) -> Running:
+def start(
+    interval: float, read_only: bool = False, max_cpu: Optional[float] = None, places: Places = PLACES
+) -> Running:
     """The same in a new Python. Raises OSError where no process can be started."""
     ours, theirs = socket.socketpair()
     complaints = os.memfd_create("nettop-complaints")
     for descriptor in (theirs.fileno(), complaints):
         os.set_inheritable(descriptor, True)
-    command = [sys.executable, "-I", "-c", _PROGRAM, str(theirs.fileno()), str(interval), str(complaints), *sys.path]
+    arguments = (theirs.fileno(), interval, complaints, int(read_only), max_cpu or 0, json.dumps(places))
+    command = [sys.executable, "-I", "-c", _PROGRAM, *map(str, arguments), *sys.path]
     try:
         pid = os.posix_spawn(sys.executable, command, os.environ)
     except OSError:

@@ -27,7 +27,7 @@ class RowTable:
 
     def update(self, rows: Iterable[_Row], now: float) -> Found:
         """Compare with the rows before: what is new, different and gone."""
-        found = Found([], [], [])
+        found = Found.nothing()
         known: Dict[Hashable, Tuple[int, Socket, SocketStats]] = {}
         for socket, stats in rows:
             key = _key(socket)

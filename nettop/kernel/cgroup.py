@@ -27,7 +27,7 @@ class Identity(NamedTuple):
     pod: Optional[str]
     """Uid of the Kubernetes pod."""
     path: str
-    """The path this was read from."""
+    """The path this was read from; empty where the command line told."""
 
     @property
     def short(self) -> Optional[str]:
@@ -61,6 +61,7 @@ _POD = re.compile(r"(?:.*-)?pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12
 """podUID (cgroupfs driver) or kubepods-burstable-podUID.slice (systemd driver, dashes of the uid made underscores).
 The uid of a static pod is an md5 sum."""
 
+_BUNDLE = re.compile(r" --?bundle[= ](?:[^ ]*/)?([^ /]+)/?(?: |$)")
 _LXC = re.compile(r"lxc\.(payload|monitor)\.(.+)")
 
 
@@ -87,6 +88,23 @@ def parse_cgroup(text: str) -> Identity:
         if identity.kind != "standalone":
             return identity
     return identities[0] if identities else Identity("standalone", None, None, None, "/")
+
+
+def parse_sandbox(command: str) -> Optional[Identity]:
+    """The container that a process of gVisor runs, by its command line; None of any other program.
+
+    For where the cgroup does not tell: a rootless one, or --ignore-cgroups. runsc/sandbox and runsc/container call the
+    sandbox runsc-sandbox, whose last argument is the id, and its file server runsc-gofer, which has the bundle alone:
+    engines name that after the id."""
+    words = command.split(" ")
+    if words[0] not in ("runsc-sandbox", "runsc-gofer"):
+        return None
+    bundle = _BUNDLE.search(command)
+    if bundle and _HEX_ID.fullmatch(bundle[1]):
+        return Identity("container", bundle[1], None, None, "")
+    if "boot" in words and _NAME.fullmatch(words[-1]):
+        return Identity("container", words[-1], None, None, "")
+    return None
 
 
 def _paths(text: str) -> List[str]:

@@ -21,6 +21,7 @@ import time
 from functools import lru_cache
 from typing import List, NamedTuple, Optional, Tuple
 
+from nettop.kernel.privileges import foreign_namespaces
 from nettop.kernel.recvmmsg import Batch
 
 NETLINK_CONNECTOR = 11
@@ -196,6 +197,8 @@ class ProcEventListener:
         self._token = 0
         self._socket: Optional[socket.socket] = None
         self._wake: Tuple[int, int] = (-1, -1)
+        self._news: Tuple[int, int] = (-1, -1)
+        self._told = False
         self._thread: Optional[threading.Thread] = None
         self._lock = threading.Lock()
         self._pending: List[bytes] = []
@@ -210,8 +213,13 @@ class ProcEventListener:
             self._refuse(error)
             return
         self._wake = os.pipe()
+        self._news = os.pipe()
         self._thread = threading.Thread(target=self._run, name="cn_proc", daemon=True)
         self._thread.start()
+
+    def fileno(self) -> int:
+        """Readable when there is something to `drain`; -1 before `start` and where nothing will be."""
+        return self._news[0]
 
     def drain(self) -> List[ProcEvent]:
         """Every event since the last call, in the kernel's order; none while `state` is not "listening".
@@ -223,6 +231,7 @@ class ProcEventListener:
             return []
         with self._lock:
             pending, self._pending, self._pending_bytes = self._pending, [], 0
+            self._take_news()
         # taken anew each time, so that a step of the wall clock is followed
         epoch_offset = time.time() - time.monotonic()
         events: List[ProcEvent] = []
@@ -242,8 +251,9 @@ class ProcEventListener:
             os.write(self._wake[1], b"\0")
             self._thread.join()
             self._thread = None
-            for fd in self._wake:
+            for fd in (*self._wake, *self._news):
                 os.close(fd)
+            self._news = (-1, -1)
         if self._socket is not None:
             if self.state == "listening":
                 # the kernel counts listeners by these requests and builds messages for as long as it counts one
@@ -323,6 +333,9 @@ class ProcEventListener:
             if self._pending_bytes + len(data) > MAX_PENDING:
                 self.overruns += 1
             else:
+                if self.state == "listening" and not self._told:
+                    self._told = True
+                    os.write(self._news[1], b"\0")
                 self._pending.append(data)
                 self._pending_bytes += len(data)
 
@@ -331,6 +344,12 @@ class ProcEventListener:
         self.state = "unsupported"
         with self._lock:
             self._pending, self._pending_bytes = [], 0
+            self._take_news()
+
+    def _take_news(self) -> None:
+        if self._told:
+            self._told = False
+            os.read(self._news[0], 1)
 
 
 def explain_refusal(error: OSError) -> Tuple[str, Optional[str]]:
@@ -349,19 +368,3 @@ def explain_refusal(error: OSError) -> Tuple[str, Optional[str]]:
             return f"the kernel ignores who asks for process events from another {where} namespace", HOST_REMEDY
         return "the kernel did not answer: it was built without process events (CONFIG_PROC_EVENTS)", None
     return f"the proc connector failed: {error.strerror}", None
-
-
-INITIAL_NAMESPACES = (("pid", 0xEFFFFFFC), ("user", 0xEFFFFFFD))
-"""Inode numbers of the initial namespaces: linux/proc_ns.h, part of the interface since linux/nsfs.h of 6.18."""
-
-
-def foreign_namespaces() -> List[str]:
-    """Of pid and user, the namespaces this process is in that are not the initial ones."""
-    foreign = []
-    for name, initial in INITIAL_NAMESPACES:
-        try:
-            if os.stat(f"/proc/self/ns/{name}").st_ino != initial:
-                foreign.append(name)
-        except OSError:  # built without that kind of namespace, so there is only the initial one
-            continue
-    return foreign

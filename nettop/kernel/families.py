@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from nettop.kernel.inet_diag import NO_INFO, Found
+from nettop.kernel.inet_diag import Found
 from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, DiagSocket, payloads
+from nettop.kernel.tcp_info import NO_INFO
 from nettop.model import Socket, SocketStats
 
 Lookup = Callable[[int], Optional[str]]
@@ -21,6 +22,7 @@ _KINDS: Mapping[int, str] = {1: "stream", 2: "dgram", 3: "raw", 5: "seqpacket", 
 ALL_STATES = 0xFFFFFFFF
 
 _NLATTR = struct.Struct("=HH")  # length with this header, type
+_TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK: above it are flags
 _MEMORY = struct.Struct("=9I")
 """SK_MEMINFO_*: rmem_alloc, rcvbuf, wmem_alloc, sndbuf, fwd_alloc, wmem_queued, optmem, backlog, drops."""
 
@@ -81,7 +83,7 @@ def parse_attributes(payload: bytes, offset: int) -> Dict[int, bytes]:
         length, kind = _NLATTR.unpack_from(payload, offset)
         if length < 4:
             break
-        attributes[kind] = payload[offset + 4 : offset + length]
+        attributes[kind & _TYPE_MASK] = payload[offset + 4 : offset + length]
         offset += length + 3 & ~3
     return attributes
 
@@ -149,7 +151,7 @@ class FamilyTable:
 
     def read(self, diag: DiagSocket, now: float) -> Found:
         """Dump, and return what is new, different and gone; `now` is the time. Raises as `read_family`."""
-        found = Found([], [], [])
+        found = Found.nothing()
         messages = {payload[self._family.cookie]: payload for payload in read_family(self._family, diag)}
         for cookie, payload in messages.items():
             fingerprint = hash(payload)

@@ -10,6 +10,8 @@ import resource
 import time
 from typing import NamedTuple, Optional, Tuple
 
+from nettop.kernel.snmp import parse_paired
+
 COST_SECONDS = 5.0
 """How long a figure of our own memory is good for: reading it makes the kernel walk our page tables."""
 
@@ -91,18 +93,10 @@ def read_tcp_segments(path: str = "/proc/net/snmp") -> Optional[Tuple[int, int]]
 
 
 def parse_tcp_segments(data: bytes) -> Optional[Tuple[int, int]]:
-    """(OutSegs, RetransSegs) of /proc/net/snmp, the former without the latter; None if it does not say.
-
-    RFC 4022 names the counters; the file has a line of names and one of numbers for each protocol.
-    """
-    lines = [line.split() for line in data.splitlines() if line.startswith(b"Tcp:")]
-    if len(lines) < 2:
-        return None
-    counters = dict(zip(*lines[:2]))
-    try:
-        return int(counters[b"OutSegs"]), int(counters[b"RetransSegs"])
-    except (KeyError, ValueError):
-        return None
+    """(OutSegs, RetransSegs) of /proc/net/snmp, the former without the latter; None if it does not say."""
+    counters = parse_paired(data)
+    sent, again = counters.get("Tcp.OutSegs"), counters.get("Tcp.RetransSegs")
+    return None if sent is None or again is None else (sent, again)
 
 
 def read_private_bytes() -> int:

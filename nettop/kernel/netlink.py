@@ -24,6 +24,7 @@ TCPDIAG_GETSOCK = 18
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLM_F_REQUEST = 0x1
+NLM_F_ACK = 0x4
 NLM_F_DUMP_INTR = 0x10
 NLM_F_DUMP = 0x300
 
@@ -47,11 +48,12 @@ class DiagUnavailable(Exception):
 class DiagSocket:
     """A sock_diag socket that lives in one network namespace, and pins it until `close`."""
 
-    def __init__(self, path: Optional[str] = None) -> None:
-        """`path` names the namespace (/proc/PID/ns/net, /run/netns/NAME); None is this process's own.
+    def __init__(self, path: Optional[str] = None, protocol: int = NETLINK_SOCK_DIAG) -> None:
+        """`path` names the namespace (/proc/PID/ns/net, /run/netns/NAME); None is this process's own. Another netlink
+        `protocol` is dumped in the same way.
 
         Raises OSError where it is gone (ENOENT) or may not be entered (EPERM)."""
-        self._socket = _open() if path is None else netns.in_namespace(path, _open)
+        self._socket = _open(protocol) if path is None else netns.in_namespace(path, lambda: _open(protocol))
         self._port: int = self._socket.getsockname()[0]
         self._fetched: Dict[Tuple[int, bytes], List[bytes]] = {}
 
@@ -73,6 +75,15 @@ class DiagSocket:
             if datagrams is not None:
                 return datagrams
         raise OSError(errno.EINTR, "the socket table changed during every dump")
+
+    def order(self, kind: int, request: bytes) -> None:
+        """Have something done that the kernel answers with done or an error, raised as OSError."""
+        self._socket.send(
+            HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | NLM_F_ACK, _SEQUENCE, 0) + request
+        )
+        status = -_DONE.unpack_from(self._socket.recv(_DATAGRAM))[5]  # struct nlmsgerr, behind the header
+        if status:
+            raise OSError(status, os.strerror(status))
 
     def fetch(self, kind: int, request: bytes) -> None:
         """Dump now what the next `dump` of the same request returns: for a thread that waits for the kernel while
@@ -113,8 +124,8 @@ def payloads(datagrams: List[bytes]) -> Iterator[bytes]:
             offset += length + 3 & ~3
 
 
-def _open() -> socket.socket:
-    raw = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
+def _open(protocol: int) -> socket.socket:
+    raw = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
     with contextlib.suppress(OSError):
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     # SO_RCVTIMEO and not settimeout: the latter adds a poll() to each of some 700 receives of a large dump

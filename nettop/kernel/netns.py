@@ -13,6 +13,8 @@ import re
 import sys
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
 
+from nettop.kernel import privileges
+
 Identity = Tuple[int, int]
 """(st_dev, st_ino) of a namespace file; st_ino is the number everybody shows, as in net:[4026531840]."""
 
@@ -47,6 +49,24 @@ def current() -> Identity:
     return of_path("/proc/thread-self/ns/net")
 
 
+_INITIAL = 0xEFFFFFF9
+"""Inode of the network namespace the machine started with, since Linux 6.18 (linux/nsfs.h); before, one like others."""
+
+
+def initial(own: int) -> Optional[int]:
+    """Inode of the network namespace the machine started with: since 6.18 always the same, before that of init. Where
+    that may not be read it is `own`, ours, as nothing speaks against it; None in a pid namespace with an init of its
+    own."""
+    if privileges.kernel_version(os.uname().release) >= (6, 18):
+        return _INITIAL
+    if "pid" in privileges.foreign_namespaces():
+        return None
+    try:
+        return of_process(1)[1]
+    except OSError:
+        return own
+
+
 def of_process(pid: int) -> Identity:
     """Identity of a process's namespace.
 
@@ -79,14 +99,14 @@ def mounted(directories: Sequence[str] = MOUNT_DIRECTORIES) -> List[Mount]:
 
 
 def describe(
-    own: bool, mounts: Sequence[Mount], holder: Optional[int], container: Optional[str]
+    initial: bool, mounts: Sequence[Mount], holder: Optional[int], container: Optional[str]
 ) -> Tuple[Optional[str], str]:
     """(name, kind) of a namespace, as in `model.Namespace`.
 
-    `own`: it is the one the collector runs in; `mounts`: those of this namespace; `holder`: a process inside, if any;
-    `container`: what the cgroup of that process says. A name somebody gave it goes before that of its container, and
-    that before one an engine generated."""
-    if own:
+    `initial`: it is the one the machine started with; `mounts`: those of this namespace; `holder`: a process inside,
+    if any; `container`: what the cgroup of that process says. A name somebody gave it goes before that of its
+    container, and that before one an engine generated."""
+    if initial:
         return "host", "host"
     names = [mount.name for mount in mounts if not _GENERATED.fullmatch(mount.name)]
     names += [container] if container else []

@@ -156,11 +156,31 @@ class ProcFS:
         status = self._stat(f"{self.root}/{pid}/ns/net")
         return status.st_dev, status.st_ino
 
+    def read(self, pid: int, name: str, size: int) -> bytes:
+        """/proc/PID/name, at most `size` bytes of it."""
+        return self._read(f"{self.root}/{pid}/{name}", size)
+
+    def link(self, pid: int, name: str) -> str:
+        """What the link /proc/PID/name leads to, a path or the kernel's own word: exe, cwd, root, fd/0 ..."""
+        path = f"{self.root}/{pid}/{name}"
+        try:
+            return os.readlink(path.encode()).decode("utf-8", "replace")
+        except OSError as error:
+            raise failure(error, path) from None
+
     def fd_count(self, pid: int) -> Optional[int]:
         """How many files it has open; None before Linux 6.2."""
         if not self._counts_fds:
             return None
         return self._stat(f"{self.root}/{pid}/fd").st_size
+
+    def threads(self, pid: int) -> List[int]:
+        """The ids of its threads, the process's own among them."""
+        path = f"{self.root}/{pid}/task"
+        try:
+            return [int(name) for name in os.listdir(path)]
+        except OSError as error:
+            raise failure(error, path) from None
 
     def sockets(self, pid: int) -> Descriptors:
         """Every socket it has open. Files opened or closed meanwhile may or may not be among them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
-from typing import Tuple
+from typing import List, Tuple
 
 
 class _Iovec(ctypes.Structure):
@@ -35,25 +35,28 @@ class Batch:
     datagram, as `socket.recv` does, would cost up to 5 ms an event while another thread computes.
     """
 
-    SLOT = 128
-    COUNT = 512
-
-    def __init__(self) -> None:
+    def __init__(self, slot: int = 128, count: int = 512) -> None:
+        """`count` datagrams at a time, of each the first `slot` bytes."""
+        self._slot, self._count = slot, count
         self._recvmmsg = ctypes.PyDLL(None, use_errno=True).recvmmsg
-        self._buffer = bytearray(self.SLOT * self.COUNT)
+        self._buffer = bytearray(slot * count)
         base = ctypes.addressof((ctypes.c_char * len(self._buffer)).from_buffer(self._buffer))
-        self._iovecs = (_Iovec * self.COUNT)(*(_Iovec(base + i * self.SLOT, self.SLOT) for i in range(self.COUNT)))
-        self._headers = (_Mmsghdr * self.COUNT)()
+        self._iovecs = (_Iovec * count)(*(_Iovec(base + i * slot, slot) for i in range(count)))
+        self._headers = (_Mmsghdr * count)()
         for header, iovec in zip(self._headers, self._iovecs):
             header.hdr.iov = ctypes.pointer(iovec)
             header.hdr.iovlen = 1
 
     def receive(self, fd: int) -> Tuple[bytes, bool]:
         """What is queued, laid end to end, and whether there may be more. Raises OSError (EAGAIN: nothing queued)."""
-        count = self._recvmmsg(fd, self._headers, self.COUNT, socket.MSG_DONTWAIT, None)
+        datagrams, more = self.receive_each(fd)
+        return b"".join(datagrams), more
+
+    def receive_each(self, fd: int) -> Tuple[List[bytes], bool]:
+        """The same, one by one."""
+        count = self._recvmmsg(fd, self._headers, self._count, socket.MSG_DONTWAIT, None)
         if count < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
-        slot, buffer, headers = self.SLOT, self._buffer, self._headers
-        data = b"".join([buffer[i * slot : i * slot + headers[i].len] for i in range(count)])
-        return data, count == self.COUNT
+        slot, buffer, headers = self._slot, self._buffer, self._headers
+        return [bytes(buffer[i * slot : i * slot + headers[i].len]) for i in range(count)], count == self._count

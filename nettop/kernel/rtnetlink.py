@@ -12,13 +12,17 @@ open and pins their namespaces, and must not be done while another thread runs. 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import socket
 import subprocess
 import sys
-from typing import IO, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from nettop.kernel import netns
+from nettop.kernel.ethtool import read_link_mode
+from nettop.kernel.nsid import NsidSocket
 from nettop.model import Interface
 
 _IFF_LOOPBACK = 0x8
@@ -44,6 +48,8 @@ class Links(NamedTuple):
     """By the path of the namespace."""
     errors: Dict[str, str]
     """Why a namespace could not be read, by its path: it is gone, or may not be entered."""
+    numbers: Dict[str, int]
+    """By path, the number under which the namespace of the reader knows another."""
 
 
 class LinkReader:
@@ -125,6 +131,7 @@ def parse_links(data: bytes) -> Links:
             for path, rows in answer["interfaces"].items()
         },
         answer["errors"],
+        answer["numbers"],
     )
 
 
@@ -132,48 +139,128 @@ def main() -> None:
     """The child: print `Links` of the namespaces at sys.argv[2:] as one JSON object."""
     from pyroute2 import NetlinkError
 
-    links = Links({}, {})
+    read: Dict[str, List[Link]] = {}
+    errors: Dict[str, str] = {}
     for path in sys.argv[2:]:
         try:
-            links.interfaces[path] = _read(path)
+            read[path] = _read(path)
         except (OSError, NetlinkError) as error:
-            links.errors[path] = str(error)
-    json.dump(links._asdict(), sys.stdout)
+            errors[path] = str(error)
+    json.dump(Links(name_peers(read), errors, _numbers(read))._asdict(), sys.stdout)
 
 
-def _read(path: str) -> List[Interface]:
+class Link(NamedTuple):
+    """An interface and where its other end is, in the kernel's numbers."""
+
+    interface: Interface
+    end: Optional[int]
+    """Interface index of the other end of a veth, or of what it rests on (IFLA_LINK)."""
+    number: Optional[int]
+    """Of the namespace that is in, where it is another one (IFLA_LINK_NETNSID)."""
+
+
+def name_peers(read: Mapping[str, Sequence[Link]]) -> Dict[str, List[Interface]]:
+    """The interfaces of each path, with the names of their other ends as far as these were read.
+
+    An index alone would mislead: it means something in one namespace only, and the first container of every host has
+    the same. So of the namespaces where one fits, that is taken which has the right number."""
+    by_index: Dict[int, List[Tuple[str, Interface]]] = {}
+    for path, links in read.items():
+        for link in links:
+            by_index.setdefault(link.interface.ifindex, []).append((path, link.interface))
+    named: Dict[str, List[Interface]] = {}
+    for path, links in read.items():
+        number_of = _asking(path) if any(link.number is not None for link in links) else None
+        named[path] = []
+        for interface, end, number in links:
+            candidates = by_index.get(end, []) if end is not None else []
+            if number is None:
+                found = [other for where, other in candidates if where == path]
+            else:
+                found = [other for where, other in candidates if number_of is not None and number_of(where) == number]
+            named[path].append(_with_peer(interface, found[0]) if found else interface)
+    return named
+
+
+def _with_peer(interface: Interface, peer: Interface) -> Interface:
+    return interface._replace(peer=peer.name, peer_netns=peer.netns if peer.netns != interface.netns else None)
+
+
+def _asking(path: str) -> Optional[Callable[[str], Optional[int]]]:
+    """What tells the number of another namespace in the one at `path`; None where that is gone."""
+    try:
+        return functools.lru_cache(maxsize=None)(NsidSocket(path).number_of)
+    except OSError:
+        return None
+
+
+def _numbers(paths: Iterable[str]) -> Dict[str, int]:
+    number_of = _asking("/proc/self/ns/net") or (lambda _: None)
+    numbers = {path: number_of(path) for path in paths}
+    return {path: number for path, number in numbers.items() if number is not None}
+
+
+def _read(path: str) -> List[Link]:
     from pyroute2 import IPRoute
 
     identity = netns.of_path(path)
     # its own `netns=` starts a process more for each namespace: 6 to 9 ms
     own = identity == netns.current()
     with IPRoute() if own else netns.in_namespace(path, IPRoute) as route:
-        return build_interfaces(identity[1], list(route.get_links()), list(route.get_addr()))
+        links = build_interfaces(identity[1], list(route.get_links()), list(route.get_addr()))
+    with _datagram() if own else netns.in_namespace(path, _datagram) as asking:
+        modes = [read_link_mode(asking, link.interface.name) for link in links]
+    return [
+        link._replace(interface=link.interface._replace(speed=mode.speed, duplex=mode.duplex))
+        for link, mode in zip(links, modes)
+    ]
 
 
-def build_interfaces(inode: int, links: Sequence[Any], addresses: Iterable[Any]) -> List[Interface]:
-    """Interfaces of the namespace `inode` from pyroute2's ifinfmsg and ifaddrmsg messages, by index."""
+def _datagram() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+def build_interfaces(inode: int, links: Sequence[Any], addresses: Iterable[Any]) -> List[Link]:
+    """Interfaces of the namespace `inode` from pyroute2's ifinfmsg and ifaddrmsg messages, by index; what they are
+    called at the other end is still to be found."""
     of_link: Dict[int, List[str]] = {}
     for message in addresses:
         # of a point-to-point link, IFA_ADDRESS is the other end
         address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
         of_link.setdefault(message["index"], []).append(f"{address}/{message['prefixlen']}")
-    return [_interface(inode, link, of_link) for link in sorted(links, key=lambda link: int(link["index"]))]
+    names = {link["index"]: _name(link) for link in links}
+    return [
+        Link(
+            _interface(inode, link, of_link, names.get(link.get_attr("IFLA_MASTER"))),
+            link.get_attr("IFLA_LINK") or None,
+            link.get_attr("IFLA_LINK_NETNSID"),
+        )
+        for link in sorted(links, key=lambda link: int(link["index"]))
+    ]
 
 
-def _interface(inode: int, link: Any, addresses: Mapping[int, Sequence[str]]) -> Interface:
-    loopback = bool(link["flags"] & _IFF_LOOPBACK)
+def _name(link: Any) -> str:
     name = link.get_attr("IFLA_IFNAME")  # bytes where they are not UTF-8: a name is any bytes but / : and white space
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+
+
+def _interface(inode: int, link: Any, addresses: Mapping[int, Sequence[str]], master: Optional[str]) -> Interface:
+    loopback = bool(link["flags"] & _IFF_LOOPBACK)
     return Interface(
         netns=inode,
         ifindex=link["index"],
-        name=name.decode(errors="replace") if isinstance(name, bytes) else name,
+        name=_name(link),
         kind=link.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND"),
         state=link.get_attr("IFLA_OPERSTATE"),
         mtu=link.get_attr("IFLA_MTU"),
         mac=None if loopback else link.get_attr("IFLA_ADDRESS"),
         addresses=tuple(addresses.get(link["index"], ())),
         loopback=loopback,
+        master=master,
+        peer=None,
+        peer_netns=None,
+        speed=None,
+        duplex=None,
     )
 
 

@@ -10,24 +10,28 @@ from __future__ import annotations
 from typing import Mapping
 
 ESTABLISHED = 1
+SYN_SENT = 2
 TIME_WAIT = 6
 CLOSE = 7
+CLOSE_WAIT = 8
+LAST_ACK = 9
 LISTEN = 10
+CLOSING = 11
 
 UNKNOWN = "UNKNOWN"
 
 TCP_STATES: Mapping[int, str] = {
     ESTABLISHED: "ESTAB",
-    2: "SYN-SENT",
+    SYN_SENT: "SYN-SENT",
     3: "SYN-RECV",
     4: "FIN-WAIT-1",
     5: "FIN-WAIT-2",
     TIME_WAIT: "TIME-WAIT",
     CLOSE: "UNCONN",
-    8: "CLOSE-WAIT",
-    9: "LAST-ACK",
+    CLOSE_WAIT: "CLOSE-WAIT",
+    LAST_ACK: "LAST-ACK",
     LISTEN: "LISTEN",
-    11: "CLOSING",
+    CLOSING: "CLOSING",
     12: "SYN-RECV",  # TCP_NEW_SYN_RECV: a handshake waiting for its last ACK, the same thing to a reader
     13: "UNCONN",  # TCP_BOUND_INACTIVE (Linux 6.8): bound, neither listening nor connected
 }

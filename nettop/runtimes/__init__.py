@@ -1,5 +1,6 @@
 """What containers are called: asked of the runtime that made them, over its own unix socket or in its own files.
 
+places.py      where they are usually found
 facts.py       what a runtime may say of a container, bounded and checked
 labels.py      what Kubernetes, Swarm and Compose wrote into its labels
 unix_http.py   one JSON document from a server on a unix socket, within a time and a size

@@ -13,18 +13,11 @@ import queue
 import socket
 import threading
 import time
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from nettop.runtimes import containerd, crio, engine
+from nettop.runtimes import containerd
 from nettop.runtimes.facts import ContainerFacts, RuntimeTrouble
-
-PLACES: Mapping[str, Tuple[str, ...]] = {
-    "docker": ("/var/run/docker.sock", "/run/user/*/docker.sock"),
-    "podman": ("/run/podman/podman.sock", "/run/user/*/podman/podman.sock"),
-    "crio": ("/var/run/crio/crio.sock",),
-    "containerd": ("/run/containerd", "/run/docker/containerd/daemon", "/run/k3s/containerd"),
-}
-"""Runtime → where to find it, as patterns of glob(7): sockets, for containerd its state directory."""
+from nettop.runtimes.places import PLACES, Places
 
 ANYBODY = ("docker", "containerd", "crio", "podman")
 """Who is asked of a container whose cgroup does not tell its runtime."""
@@ -59,7 +52,7 @@ class _Question(NamedTuple):
 class Runtimes:
     """The names of containers, by kind and id. `ask`, and `take` what has been answered since. For one thread."""
 
-    def __init__(self, places: Mapping[str, Tuple[str, ...]] = PLACES) -> None:
+    def __init__(self, places: Places = PLACES) -> None:
         self._places = places
         self._workers: Dict[Tuple[str, str], _Worker] = {}
         self._answers: queue.SimpleQueue[Tuple[Key, Optional[ContainerFacts]]] = queue.SimpleQueue()
@@ -114,6 +107,9 @@ class Runtimes:
 def _asker(runtime: str, path: str) -> _Asker:
     if runtime == "containerd":
         return _Asker(runtime, lambda container: containerd.ask(path, container), None)
+    # not before there is somebody to talk to: http takes 20 ms and 3 MB
+    from nettop.runtimes import crio, engine
+
     if runtime == "crio":
         return _Asker(runtime, lambda container: crio.ask(path, container), None)
     return _Asker(

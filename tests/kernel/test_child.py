@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from nettop import wire
 from nettop.collector import spawn
 from nettop.model import Delta
+from nettop.requests import Reply, SetInterval, encode
 from nettop.snapshot import Snapshot
 from nettop.store import Store
 from tests.support.watching import DEADLINE, process
@@ -36,6 +38,8 @@ class Reader:
         self.store = Store()
         self.deltas: list[Delta] = []
         """Every one that was read."""
+        self.replies: list[Reply] = []
+        """Every answer that was read."""
         self._complaints = running.complaints
         self._pending = b""
         self._status: int | None = None
@@ -51,7 +55,11 @@ class Reader:
             assert data, "the collector ended"
             *lines, self._pending = (self._pending + data).split(b"\n")
             for line in lines:
-                self.deltas.append(wire.decode(line))
+                heard = wire.hear(line)
+                if isinstance(heard, Reply):
+                    self.replies.append(heard)
+                    continue
+                self.deltas.append(heard)
                 picture = self.store.apply(self.deltas[-1])
                 found += [picture] if picture else []
         return found
@@ -119,19 +127,29 @@ def test_it_ends_also_when_nobody_ever_listened() -> None:
     assert reader.status() == 0
 
 
+def test_what_would_cost_too_much_comes_more_rarely_and_says_so() -> None:
+    reader = Reader(spawn.fork(INTERVAL, False, 1.0))
+    try:
+        picture = reader.until(lambda picture: any(health.source == "budget" for health in picture.health))
+        [complaint] = [health for health in picture.health if health.source == "budget"]
+        assert re.fullmatch(r"interval stretched to \d\.\d s to stay under 1 % of a processor", complaint.reason)
+        assert reader.until(lambda picture: (picture.interval or 0) > 2 * INTERVAL)
+    finally:
+        reader.close()
+
+
 def test_it_is_not_reached_by_the_signals_of_the_terminal(forked: Reader) -> None:
     forked.pictures()
     assert os.getsid(forked.pid) == forked.pid
 
 
-def test_what_is_no_command_is_ignored(forked: Reader) -> None:
+def test_what_is_no_request_is_ignored(forked: Reader) -> None:
     for line in (
         b"\n",
         b"\xff\xfe\x00\n",
-        b"interval\n",
-        b"interval nan\n",
-        b"interval x\n",
-        b"quit now\n",
+        b"interval 1\n",
+        b"7\n",
+        b"[" * 4000 + b"\n",
         b"a" * 100_000,
     ):
         forked.connection.sendall(line)
@@ -140,11 +158,12 @@ def test_what_is_no_command_is_ignored(forked: Reader) -> None:
 
 def test_the_interval_changes_at_once_and_stays_within_reason(forked: Reader) -> None:
     forked.pictures()
-    forked.connection.sendall(b"interval 3600\n")
+    forked.connection.sendall(encode(1, SetInterval(3600)))
     while select.select([forked.connection], [], [], 1.0)[0]:
         forked.pictures()  # what was under way, and the one that was due
-    forked.connection.sendall(b"inter")
-    forked.connection.sendall(b"val -1\ninterval 0\n")
+    line = encode(2, SetInterval(0.1))
+    forked.connection.sendall(encode(3, SetInterval(0)) + line[:9])
+    forked.connection.sendall(line[9:])
     began = time.monotonic()
     assert len(forked.pictures(5)) >= 5
     assert time.monotonic() - began >= 3 * 0.1, "not more often than ten times a second"

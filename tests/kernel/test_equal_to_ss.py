@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -13,12 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from nettop.snapshot import Snapshot
 from tests.support.sockets import SocketRoom
+from tests.support.ss import Row, of_picture, of_ss
 from tests.support.watching import DEADLINE, Watch, inode_of
 
 pytestmark = [
@@ -30,21 +29,6 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 
 
-class Row(NamedTuple):
-    """What both tell of a socket."""
-
-    proto: str
-    state: str
-    recvq: int
-    sendq: int
-    local: str
-    lport: int | None
-    remote: str
-    rport: int | None
-    holders: tuple[tuple[int, int], ...]
-    """(pid, fd), in order."""
-
-
 @pytest.fixture
 def rooms() -> Iterator[tuple[SocketRoom, SocketRoom]]:
     with SocketRoom("ss-a") as first, SocketRoom("ss-b") as second:
@@ -54,43 +38,13 @@ def rooms() -> Iterator[tuple[SocketRoom, SocketRoom]]:
 # --- two ways to ask -------------------------------------------------------------------------------------------------
 
 
-def of_ss(room: SocketRoom) -> list[Row]:
-    """The rows of `ss -tuanp` inside the room."""
-    rows = []
-    for line in room.run("ss", "-tuanpHO").splitlines():
-        proto, state, recvq, sendq, local, remote, *users = line.split(maxsplit=6)
-        held = re.findall(r"pid=(\d+),fd=(\d+)", users[0] if users else "")
-        ends = (*_end(local), *_end(remote))
-        rows.append(Row(proto, state, int(recvq), int(sendq), *ends, tuple(sorted((int(p), int(f)) for p, f in held))))
-    return sorted(rows, key=repr)
-
-
-def _end(text: str) -> tuple[str, int | None]:
-    """`[::1]:22`, `0.0.0.0%lo:*` and the `*:80` of a dual-stack socket without their notation."""
-    address, _, port = text.rpartition(":")
-    address = address.partition("%")[0].strip("[]")
-    return "::" if address == "*" else address, None if port == "*" else int(port)
-
-
-def of_picture(picture: Snapshot, room: SocketRoom) -> list[Row]:
-    """The rows of the room in a picture."""
-    rows = []
-    for row in picture.connections.values():
-        s, n = row.socket, row.stats
-        if s.netns == room.netns and s.proto in ("tcp", "udp"):
-            held = tuple(sorted((owner.pid, owner.fd) for owner in row.owners))
-            ends = (s.local or "", s.lport, s.remote or "", s.rport)
-            rows.append(Row(s.proto, n.state, n.recvq or 0, n.sendq or 0, *ends, held))
-    return sorted(rows, key=repr)
-
-
 def of_json(lines: Iterable[str]) -> list[Row]:
     """The rows that `nettop connections --json` prints."""
     rows = []
     for line in lines:
         row = json.loads(line)
         ends = (row["local"], row["lport"], row["remote"], row["rport"])
-        held = tuple(sorted((owner["pid"], owner["fd"]) for owner in row["owners"]))
+        held = tuple(sorted((owner["pid"], owner["fd"]) for owner in row["owners"] if row["owner_by"] == "exact"))
         rows.append(Row(row["proto"], row["state"], row["recvq"], row["sendq"], *ends, held))
     return sorted(rows, key=repr)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from nettop.kernel.families import Family, FamilyTable, Origin, read_family
+from nettop.kernel.inet_diag import Found
 from nettop.kernel.netlink import DiagSocket, DiagUnavailable
 from nettop.kernel.netlink_diag import NETLINK
 from nettop.kernel.packet_diag import PACKET
@@ -114,7 +115,7 @@ def test_the_table_tells_what_is_new_what_moved_and_what_is_gone(room: SocketRoo
     assert {(row.inode, row.since) for _, row in first.sockets} == {(inode(left), None), (inode(right), None)}
     assert len(table) == len(table.rows()) == 2
 
-    assert table.read(diag, 101.0) == ([], [], [])
+    assert table.read(diag, 101.0) == Found.nothing()
 
     left.send(b"12345")
     moved = table.read(diag, 102.0)

@@ -6,16 +6,14 @@ import json
 import os
 import shutil
 import signal
-import site
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.restricted import HIDEPID, PYTHON, UNPRIVILEGED, run, staged
 from tests.support.sockets import SocketRoom
 
 pytestmark = [
@@ -24,38 +22,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv (util-linux) is not installed"),
     pytest.mark.skipif(not os.path.isdir("/mnt"), reason="no /mnt to show a user what root's directories hide"),
 ]
-
-ROOT = Path(__file__).parents[2]
-NOBODY = 65534
-PRIVILEGED: tuple[str, ...] = ()
-UNPRIVILEGED = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all")
-HIDEPID = ("sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh")
-
-# In a mount namespace of its own: the interpreter, its packages and this checkout, wherever they are, are put where
-# everybody may read them.
-STAGE = f"""
-mount -t tmpfs tmpfs /mnt && mkdir /mnt/python /mnt/packages /mnt/nettop &&
-mount --bind {sys.base_prefix} /mnt/python &&
-mount --bind {next(path for path in site.getsitepackages() if os.path.isdir(path))} /mnt/packages &&
-mount --bind {ROOT} /mnt/nettop &&
-export PYTHONPATH=/mnt/nettop:/mnt/packages PYTHONDONTWRITEBYTECODE=1 LD_LIBRARY_PATH=/mnt/python/lib &&
-cd / && exec "$@"
-"""
-PYTHON = f"/mnt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
-
-
-def staged(*command: str) -> list[str]:
-    return ["unshare", "--mount", "sh", "-c", STAGE, "sh", *command]
-
-
-def run(who: tuple[str, ...], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with these arguments as somebody, or somewhere; skips where the kernel does not allow that."""
-    command = staged(*who, PYTHON, "-s", *arguments)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if done.stderr.startswith(("unshare:", "setpriv:", "mount:", "nsenter:")):
-        pytest.skip(f"not possible here: {done.stderr.strip()}")
-    return done
-
 
 # Tells what a collector knows once it complains of all the sources named, or after two seconds.
 REPORT = """

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nettop.batch import json_lines, new_events, print_fields, select, table
+from nettop.batch import new_events, print_fields, select, table
 from nettop.fields import CONNECTIONS, EVENTS, NAMESPACES, PROCESSES, VIEWS, View
+from nettop.jsonlines import json_lines
 from nettop.order import parse_sort
 from nettop.query import parse
 from tests.support.rows import NOW, connection, event, many_connections, namespace_row, process_row, snapshot

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nettop.kernel.cgroup import parse_cgroup
+from nettop.kernel.cgroup import parse_cgroup, parse_sandbox
 
 A = "73051af271105c07e1f493b34856a77e665e3b0b4fc72f76c807dfbffeb881bd"
 B = "49f9e8e5395d57c1083996c09e2e6f042d5fe1ec0310facab32f94912b35ce59"
@@ -243,3 +243,34 @@ def test_hostile_paths_yield_bounded_plain_names(elements: list[str], prefix: st
 @given(st.text(max_size=300))
 def test_no_text_makes_it_raise(text: str) -> None:
     parse_cgroup(text)
+
+
+@pytest.mark.parametrize(
+    ("command", "container_id"),
+    [
+        # Docker with the runtime runsc; the same started by hand; the file server of either (gvisor.dev)
+        (
+            (
+                "runsc-sandbox --root=/var/run/docker/runtime-runc/moby --log-format=json --platform=systrap boot"
+                f" --bundle=/run/containerd/io.containerd.runtime.v2.task/moby/{A} --controller-fd=3 --cpu-num=2 {A}"
+            ),
+            A,
+        ),
+        ("runsc-sandbox --root /var/run/runsc boot --bundle /tmp/bundle --controller-fd 3 web", "web"),
+        (
+            (
+                "runsc-gofer --root=/run/containerd/runsc/k8s.io gofer"
+                f" --bundle=/run/containerd/io.containerd.runtime.v2.task/k8s.io/{B} --io-fds=6 --mounts-fd=5"
+            ),
+            B,
+        ),
+        ("runsc-gofer --root=/var/run/runsc gofer --bundle=/tmp/bundle --io-fds=6", None),
+        ("runsc-sandbox --root=/var/run/runsc boot --bundle=/tmp/bundle ../../etc", None),
+        (f"runsc --root=/var/run/runsc wait {A}", None),
+        (f"vi runsc-sandbox boot {A}", None),
+        ("", None),
+    ],
+)
+def test_a_sandbox_of_gvisor_tells_its_container_by_its_command_line(command: str, container_id: str | None) -> None:
+    found = parse_sandbox(command)
+    assert (found.container_id if found else None) == container_id

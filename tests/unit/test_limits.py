@@ -1,4 +1,4 @@
-"""Why a connection is not faster: one word, and only where the figures say so."""
+"""Why a connection is not faster: one word, only where the figures say so, and the figures that say it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from hypothesis import given, settings
 
 from nettop.fields import CONNECTIONS
 from nettop.model import SocketStats
-from nettop.store.limits import limit
+from nettop.store.limits import evidence, limit
 from tests.support.deltas import rows
 from tests.support.rows import connection
 
 WORDS = ("app", "sndbuf", "receiver", "network", "reader", "backlog")
 
 
-def said(before: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """The word for a connection that has 1,000 bytes under way, was busy for 100 ms, and differs in these figures."""
-    usual = {"sendq": 1000, "busy": 0, "rwnd_limited": 0, "sndbuf_limited": 0, "app_limited": False, "tx_bytes": 0}
-    return limit(
+def pair(before: dict[str, Any], now: dict[str, Any]) -> tuple[SocketStats, SocketStats]:
+    """Two samples of a connection that has 6,000 bytes under way, was busy for 100 ms, and differs in these figures."""
+    usual: dict[str, Any] = dict.fromkeys(
+        ("busy", "rwnd_limited", "sndbuf_limited", "notsent", "tx_bytes", "rx_bytes"), 0
+    )
+    usual |= {"sendq": 6000, "unacked": 5, "sndbuf": 90_000, "rcvbuf": 120_000, "app_limited": False}
+    return (
         connection(**{**usual, **before}).stats,
         connection(**{**usual, "busy": 100_000, "tx_bytes": 5000, **now}).stats,
     )
+
+
+def said(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """The word for such a connection."""
+    return limit(*pair(before, now))
 
 
 @pytest.mark.parametrize(
@@ -40,16 +48,38 @@ def said(before: dict[str, Any], now: dict[str, Any]) -> str | None:
         pytest.param({}, {"retrans": 1}, "network", id="it sent something again"),
         pytest.param({"retrans": 3}, {"retrans": 3}, None, id="it sent something again long ago"),
         pytest.param({}, {"backoff": 2, "unacked": 1, "tx_bytes": 0}, "network", id="time-outs without an answer"),
-        pytest.param({}, {"backoff": 2, "rwnd_limited": 90_000}, "receiver", id="asking at times whether it may go on"),
+        pytest.param(
+            {},
+            {"backoff": 2, "unacked": 0, "rwnd_limited": 90_000},
+            "receiver",
+            id="asking at times whether it may go on",
+        ),
         pytest.param({}, {"retrans": 1, "rwnd_limited": 90_000}, "network", id="loss comes before a full window"),
         pytest.param({}, {"min_rtt": 10_000, "rtt": 45_000}, "network", id="a queue on the way"),
         pytest.param({}, {"min_rtt": 10_000, "rtt": 35_000}, None, id="a small queue on the way"),
+        pytest.param({}, {"min_rtt": 500, "rtt": 45_000, "unacked": 1}, None, id="an answer that was kept back"),
+        pytest.param({}, {"min_rtt": 500, "rtt": 245_000, "unacked": 0}, "network", id="longer than one is kept back"),
+        pytest.param({}, {"notsent": 3000}, "network", id="it waits for the congestion window and nothing else"),
+        pytest.param({}, {"notsent": 3000, "app_limited": True}, "app", id="it has just begun to wait for that"),
+        pytest.param({}, {"notsent": 3000, "busy": 0}, None, id="it may have waited for anything"),
+        pytest.param({"sndbuf": 9000}, {"sndbuf": 9000}, "sndbuf", id="what is under way fills the send buffer"),
+        pytest.param({}, {"sndbuf": 9000, "app_limited": True}, "sndbuf", id="whatever the kernel makes of that"),
+        pytest.param({"sendq": 0}, {"sndbuf": 9000}, None, id="it was empty before"),
+        pytest.param({}, {"sndbuf": 9000, "notsent": 4000}, "network", id="most of what fills it is not under way"),
+        pytest.param({}, {"sndbuf": None, "app_limited": True}, "app", id="the size of the send buffer is not known"),
         pytest.param({}, {"min_rtt": 40, "rtt": 4_000}, None, id="on a short way some milliseconds are no queue"),
         pytest.param({}, {"min_rtt": None, "rtt": 90_000}, None, id="the shortest round trip is not known"),
         pytest.param({"recvq": 10}, {"recvq": 10}, "reader", id="the program does not read"),
         pytest.param({"recvq": 10}, {"recvq": 90, "retrans": 9}, "reader", id="not reading comes before all else"),
         pytest.param({"recvq": 10}, {"recvq": 9}, None, id="the program reads"),
         pytest.param({"recvq": 0}, {"recvq": 10}, None, id="something has just arrived"),
+        pytest.param({"recvq": 10}, {"recvq": 90, "rx_bytes": 900}, None, id="something has just arrived, as before"),
+        pytest.param({"recvq": 10}, {"recvq": 10, "rx_bytes": 1}, None, id="one byte was read and one has arrived"),
+        pytest.param(
+            {"recvq": 30_000}, {"recvq": 30_000, "rx_bytes": 9}, "reader", id="a quarter of the buffer is full"
+        ),
+        pytest.param({"recvq": 29_999}, {"recvq": 30_000, "rx_bytes": 9}, None, id="it was less before"),
+        pytest.param({"recvq": 9}, {"recvq": 9, "rx_bytes": 9, "rcvbuf": None}, None, id="its size is not known"),
         pytest.param({"recvq": None}, {"recvq": None}, None, id="no receive queue is known"),
         pytest.param({"busy": None}, {"busy": None}, None, id="a kernel without these clocks"),
         pytest.param({"busy": 900_000}, {"busy": 0, "rwnd_limited": 9}, None, id="clocks that run backwards"),
@@ -105,6 +135,73 @@ def test_whatever_the_figures_it_is_a_known_word_or_none(stats: list[SocketStats
         for before in (None, *stats):
             for state in (now.state, "ESTAB", "LISTEN"):
                 assert limit(before, now._replace(state=state)) in (None, *WORDS)
+
+
+# --- the figures -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "figures"),
+    [
+        ({}, {"retrans": 1}, "1 segment sent again since the last picture"),
+        (
+            {},
+            {"retrans": 1400, "min_rtt": 20_000, "rtt": 240_000},
+            "1,400 segments sent again since the last picture; a round trip takes 240 ms, 12 times the shortest",
+        ),
+        (
+            {},
+            {"backoff": 3, "rto": 1_632_000, "notsent": 9},
+            "3 time-outs in a row without an answer, the next after 1.6 s",
+        ),
+        ({}, {"notsent": 3000, "cwnd": 10}, "3,000 bytes wait for the congestion window of 10 segments"),
+        (
+            {},
+            {"rwnd_limited": 96_000, "snd_wnd": 0},
+            "its window was full for 96% of the time with data to send; it now offers 0 bytes",
+        ),
+        ({}, {"rwnd_limited": 96_000, "snd_wnd": None}, "its window was full for 96% of the time with data to send"),
+        (
+            {},
+            {"sndbuf": 9000, "cwnd": 40},
+            "6,000 bytes in the send buffer of 9,000; 5 segments under way where 40 may be",
+        ),
+        (
+            {},
+            {"sndbuf": None, "sndbuf_limited": 70_000, "cwnd": None, "sendq": 1},
+            "1 byte in the send buffer; it was full for 70% of the time with data to send",
+        ),
+        (
+            {},
+            {"app_limited": True},
+            "5,000 bytes sent since the last picture; there were times with nothing to send",
+        ),
+        ({}, {"sendq": 0, "tx_bytes": 1}, "1 byte sent since the last picture; all of it is acknowledged"),
+        (
+            {"recvq": 100},
+            {"recvq": 600, "rx_bytes": 500},
+            "600 bytes unread in a buffer of 120,000; 0 were read since the last picture",
+        ),
+        ({}, {}, None),
+    ],
+)
+def test_the_figures_a_word_rests_on(before: dict[str, Any], now: dict[str, Any], figures: str | None) -> None:
+    assert evidence(*pair(before, now)) == figures
+
+
+def test_the_figures_of_a_listener_need_no_sample_before() -> None:
+    row = connection(state="LISTEN", recvq=129, sendq=128, rtt=None).stats
+    assert evidence(None, row) == "129 connections to be accepted, where 128 may wait"
+
+
+@settings(deadline=None)
+@given(rows(SocketStats, most=2))
+def test_there_are_figures_exactly_where_there_is_a_word(stats: list[SocketStats]) -> None:
+    for now in stats:
+        for before in (None, *stats):
+            for state in ("ESTAB", "LISTEN"):
+                sample = now._replace(state=state)
+                assert bool(limit(before, sample)) == bool(evidence(before, sample))
 
 
 def test_the_field_names_every_word() -> None:

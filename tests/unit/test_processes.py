@@ -8,10 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from nettop.collector.health import HealthBook
 from nettop.collector.outbox import Outbox
 from nettop.collector.processes import ProcessTracker
+from nettop.collector.registry import Registry
 from nettop.kernel.cn_proc import ProcEvent
 from nettop.kernel.procfs import ProcFS
+from nettop.runtimes.runtimes import Runtimes
 
 
 class Machine(ProcFS):
@@ -28,6 +31,11 @@ class Machine(ProcFS):
         return self.users.get(pid) or super().uid(pid)
 
 
+def tracking(machine: Machine) -> ProcessTracker:
+    outbox = Outbox()
+    return ProcessTracker(machine, outbox, Registry(outbox, HealthBook(outbox), Runtimes({})))
+
+
 @pytest.fixture
 def pid() -> Iterator[int]:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as sleeper:
@@ -42,7 +50,7 @@ def machine() -> Machine:
 
 @pytest.fixture
 def tracker(machine: Machine, pid: int) -> Iterator[ProcessTracker]:
-    made = ProcessTracker(machine, Outbox())
+    made = tracking(machine)
     changes = made.update([], 0.0, verify=True)
     assert pid in [key.pid for key in changes.look_at]
     yield made
@@ -95,7 +103,7 @@ def test_an_exit_is_told_of_the_process_that_ended_whoever_has_its_pid_now(track
 
 def test_closing_leaves_no_file_open(machine: Machine) -> None:
     files = os.listdir("/proc/self/fd")
-    tracker = ProcessTracker(machine, Outbox())
+    tracker = tracking(machine)
     tracker.update([], 0.0, verify=True)
     tracker.close()
     assert os.listdir("/proc/self/fd") == files

@@ -18,11 +18,11 @@ class Machine(ProcFS):
         super().__init__()
         self.held = held
         self.forbidden: set[int] = set()
-        self.read: list[int] = []
+        self.walked: list[int] = []
         """Pids whose descriptors were read, in order, since it was last emptied."""
 
     def sockets(self, pid: int) -> Descriptors:
-        self.read.append(pid)
+        self.walked.append(pid)
         if pid in self.forbidden:
             raise PermissionError(13, "Permission denied")
         if pid not in self.held:
@@ -36,7 +36,7 @@ def know(resolver: Resolver, machine: Machine) -> None:
         resolver.look_at(ProcessKey(pid, pid * 100))
     resolver.walk(PLENTY, 0)
     resolver.take_touched()
-    machine.read.clear()
+    machine.walked.clear()
 
 
 def resolver_of(held: dict[int, dict[int, int]]) -> tuple[Resolver, Machine]:
@@ -67,14 +67,14 @@ def test_who_closes_or_exits_takes_only_its_own_share_away() -> None:
     resolver.look_at(ProcessKey(5, 500))
     resolver.walk(PLENTY, 0)
     assert holders(resolver, 1000) == [(5, 3), (6, 3)]
-    assert resolver.take_touched() == {1000}
+    assert resolver.take_touched().keys() == {1000}
     resolver.forget(5)
     assert holders(resolver, 1000) == [(6, 3)]
-    assert resolver.take_touched() == {1000}
+    assert resolver.take_touched().keys() == {1000}
     resolver.forget(6)
     assert resolver.owners(1000) is NO_OWNERS
-    assert resolver.take_touched() == {1000}
-    assert resolver.take_touched() == set()
+    assert resolver.take_touched().keys() == {1000}
+    assert resolver.take_touched() == {}
 
 
 def test_another_socket_under_the_same_number_is_another_socket() -> None:
@@ -83,7 +83,7 @@ def test_another_socket_under_the_same_number_is_another_socket() -> None:
     resolver.look_at(ProcessKey(5, 500))
     resolver.walk(PLENTY, 0)
     assert (holders(resolver, 1000), holders(resolver, 2000)) == ([], [(5, 3)])
-    assert resolver.take_touched() == {1000, 2000}
+    assert resolver.take_touched().keys() == {1000, 2000}
 
 
 def test_a_pid_used_again_does_not_inherit() -> None:
@@ -123,10 +123,10 @@ def test_the_budget_cuts_a_walk_off_and_the_next_one_goes_on() -> None:
         resolver.look_at(ProcessKey(pid, pid * 100))
     for pid in (4, 2, 5):
         resolver.walk(NO_TIME, 5)
-        assert machine.read.pop(0) == pid
+        assert machine.walked.pop(0) == pid
         assert resolver.backlog is (pid != 5)
         assert holders(resolver, pid * 1000) == [(pid, 3)]
-    assert machine.read == []
+    assert machine.walked == []
 
 
 def test_a_process_is_read_once_in_a_walk_however_often_it_was_pointed_to() -> None:
@@ -135,7 +135,7 @@ def test_a_process_is_read_once_in_a_walk_however_often_it_was_pointed_to() -> N
     resolver.look_at(ProcessKey(2, 200))
     resolver.search(HERE, {9999}, [2, 1])
     resolver.walk(PLENTY, 2)
-    assert machine.read == [2, 1]
+    assert machine.walked == [2, 1]
 
 
 def test_first_who_changed_then_the_search_then_the_round() -> None:
@@ -143,7 +143,7 @@ def test_first_who_changed_then_the_search_then_the_round() -> None:
     resolver.look_at(ProcessKey(3, 300))
     resolver.search(HERE, {9999}, [5, 2])
     resolver.walk(PLENTY, 5)
-    assert machine.read == [3, 5, 2, 1, 4]
+    assert machine.walked == [3, 5, 2, 1, 4]
 
 
 def test_a_search_ends_with_the_process_that_holds_what_is_sought() -> None:
@@ -151,10 +151,10 @@ def test_a_search_ends_with_the_process_that_holds_what_is_sought() -> None:
     machine.held[4] = {3: 1000}
     resolver.search(HERE, {1000}, [5, 4, 3, 2, 1])
     resolver.walk(PLENTY, 0)
-    assert machine.read == [5, 4]
+    assert machine.walked == [5, 4]
     assert holders(resolver, 1000) == [(4, 3)]
     resolver.walk(PLENTY, 0)
-    assert machine.read == [5, 4]
+    assert machine.walked == [5, 4]
 
 
 def test_what_a_changed_process_turns_out_to_hold_is_not_searched() -> None:
@@ -163,7 +163,7 @@ def test_what_a_changed_process_turns_out_to_hold_is_not_searched() -> None:
     resolver.look_at(ProcessKey(1, 100))
     resolver.search(HERE, {1000}, [2, 1])
     resolver.walk(PLENTY, 0)
-    assert machine.read == [1]
+    assert machine.walked == [1]
 
 
 def test_a_search_cut_off_goes_on_and_takes_what_is_new_along() -> None:
@@ -174,7 +174,7 @@ def test_a_search_cut_off_goes_on_and_takes_what_is_new_along() -> None:
     resolver.search(HERE, {2000}, [3, 2, 1])
     for _ in range(3):
         resolver.walk(NO_TIME, 0)
-    assert machine.read == [4, 3, 2, 1]
+    assert machine.walked == [4, 3, 2, 1]
     assert (holders(resolver, 1000), holders(resolver, 2000)) == ([(1, 3)], [(2, 3)])
 
 
@@ -184,15 +184,15 @@ def test_the_search_of_a_namespace_that_ended_ends() -> None:
     resolver.search(THERE, {2000}, [2])
     resolver.stop_search(HERE)
     resolver.walk(PLENTY, 0)
-    assert machine.read == [2]
+    assert machine.walked == [2]
 
 
 def test_the_round_comes_to_everybody() -> None:
     resolver, machine = resolver_of({pid: {} for pid in range(1, 11)})
     for _ in range(4):
         resolver.walk(PLENTY, 3)
-    assert sorted(set(machine.read)) == list(range(1, 11))
-    assert len(machine.read) == 12
+    assert sorted(set(machine.walked)) == list(range(1, 11))
+    assert len(machine.walked) == 12
 
 
 def test_the_round_finds_what_left_no_trace() -> None:
@@ -207,4 +207,4 @@ def test_the_round_goes_on_where_the_budget_cut_it_off() -> None:
     resolver, machine = resolver_of({pid: {} for pid in range(1, 6)})
     for _ in range(5):
         resolver.walk(NO_TIME, 5)
-    assert sorted(machine.read) == [1, 2, 3, 4, 5]
+    assert sorted(machine.walked) == [1, 2, 3, 4, 5]

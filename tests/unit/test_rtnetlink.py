@@ -9,11 +9,26 @@ import pytest
 from nettop.kernel.rtnetlink import Links, parse_links
 from nettop.model import Interface
 
-ETH0 = Interface(1, 2, "eth0", None, "UP", 1500, "02:00:00:00:00:01", ("10.0.0.1/24", "fe80::1/64"), False)
+ETH0 = Interface(
+    1,
+    2,
+    "eth0",
+    None,
+    "UP",
+    1500,
+    "02:00:00:00:00:01",
+    ("10.0.0.1/24", "fe80::1/64"),
+    False,
+    "br0",
+    "outer",
+    7,
+    10_000,
+    "full",
+)
 
 
 def test_an_answer_survives_the_way_through_json() -> None:
-    links = Links({"/run/netns/web": [ETH0]}, {"/run/netns/gone": "No such file or directory"})
+    links = Links({"/run/netns/web": [ETH0]}, {"/run/netns/gone": "No such file or directory"}, {"/run/netns/web": 0})
     assert parse_links(json.dumps(links._asdict()).encode()) == links
 
 

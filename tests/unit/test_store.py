@@ -38,6 +38,8 @@ def test_every_picture_is_what_working_everything_out_anew_gives(stream: list[De
         assert shown.connections == naive.connections()
         assert shown.processes == naive.processes()
         assert shown.namespaces == naive.namespaces()
+        assert shown.containers == naive.containers()
+        assert shown.traffic == naive.traffic()
         assert shown.coverage == naive.coverage()
         assert shown.rates == naive.rates()
         assert list(shown.health) == list(naive.now["health"].values())
@@ -50,7 +52,7 @@ def test_changed_names_exactly_the_rows_that_differ_from_the_last_picture(stream
     for told in stream:
         before, now = store.snapshot, store.apply(told)
         assert now is not None
-        for view in ("connections", "processes", "namespaces"):
+        for view in ("connections", "processes", "namespaces", "containers"):
             old, new = getattr(before, view), getattr(now, view)
             replaced = {row_id for row_id in old.keys() | new.keys() if old.get(row_id) is not new.get(row_id)}
             assert now.changed[view] == replaced

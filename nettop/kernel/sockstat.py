@@ -1,0 +1,37 @@
+"""How many sockets a network namespace has, from /proc/PID/net/sockstat and sockstat6: 4 µs a file, where listing the
+sockets of an empty namespace takes 0.2 ms a protocol, as the kernel looks for them among those of all the others.
+
+Rests on proc_net(5), net/ipv4/proc.c (sockstat_seq_show) and net/ipv6/proc.c.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, NamedTuple, Tuple
+
+_USED = re.compile(rb"^sockets: used ([0-9]+)")
+_IN_USE = re.compile(rb"(?:inuse|tw) ([0-9]+)")
+
+
+class Counts(NamedTuple):
+    """What a namespace has, to be compared with what it had."""
+
+    used: bytes
+    """Sockets of every family, those bound to nothing included; one lately closed may still count."""
+    in_use: Tuple[bytes, ...]
+    """Of each IP protocol those that are bound or connected, and TIME-WAIT entries."""
+
+
+def parse_counts(data: bytes, data6: bytes) -> Counts:
+    """The counts of both files; `orphan`, `alloc` and `mem` are left out: they are of the whole machine."""
+    used = _USED.match(data)
+    return Counts(used[1] if used else b"", (*_IN_USE.findall(data), *_IN_USE.findall(data6)))
+
+
+def read_counts(read: Callable[[str], bytes]) -> Counts:
+    """The counts of the namespace whose files `read` returns by name. Raises OSError where it cannot be read."""
+    data = read("sockstat")
+    try:
+        return parse_counts(data, read("sockstat6"))
+    except FileNotFoundError:  # no IPv6, or the process has just ended, and there are other counts next time
+        return parse_counts(data, b"")

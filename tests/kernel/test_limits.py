@@ -1,0 +1,268 @@
+"""Real connections made slow on purpose, all at once, each in one way: the `limit` of both ends names it, and stays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+from nettop.model import SocketStats
+from nettop.store.limits import evidence
+from screenshots import slowline
+from tests.support.forks import die_with
+from tests.support.sockets import SocketRoom
+from tests.support.watching import Watch, connections, inode_of
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+]
+
+TICKS, INTERVAL = 9, 0.5
+SETTLED = 3
+"""Pictures after which slow start is over: from here on the word stays the same."""
+
+NEAR, FAR = "198.18.0.1", "198.18.0.2"
+"""The ends of the long line (of the range for measurements, RFC 2544)."""
+
+
+class Seen(NamedTuple):
+    """What one picture said of a socket."""
+
+    word: str | None
+    figures: str | None
+
+
+class Ends:
+    """The sockets that are watched, by what they are examples of, and the threads that use them."""
+
+    def __init__(self) -> None:
+        self.inodes: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def watch(self, name: str, end: socket.socket) -> None:
+        self.inodes[name] = inode_of(end.fileno())
+
+    def pump(self, end: socket.socket, size: int = 1 << 16, every: float = 0.0) -> None:
+        """Write that many bytes at a time, as fast as they are taken or one portion `every` so many seconds."""
+        self._repeat(end, lambda: end.send(bytes(size)), every)
+
+    def drain(self, end: socket.socket, size: int = 1 << 16, every: float = 0.0) -> None:
+        """Read up to that many bytes at a time, at once or after `every` so many seconds."""
+        self._repeat(end, lambda: end.recv(size), every)
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _repeat(self, end: socket.socket, act: Callable[[], object], every: float) -> None:
+        end.settimeout(0.2)
+
+        def run() -> None:
+            while not self._stop.wait(every):
+                with contextlib.suppress(TimeoutError):
+                    act()
+
+        self._threads.append(threading.Thread(target=run))
+        self._threads[-1].start()
+
+
+@pytest.fixture(scope="module")
+def history() -> Iterator[dict[str, list[Seen]]]:
+    """What every picture said of every example."""
+    ends = Ends()
+    with contextlib.ExitStack() as stack:
+        stack.callback(ends.stop)
+        healthy(stack.enter_context(SocketRoom("slow-ends")), ends)
+        if shutil.which("tc"):
+            full_line(stack.enter_context(SocketRoom("slow-line")), ends)
+        if shutil.which("nft"):
+            losses(stack.enter_context(SocketRoom("slow-loss")), ends)
+        if os.path.exists("/dev/net/tun"):
+            stack.enter_context(long_line(ends))
+        yield observe(ends)
+
+
+def observe(ends: Ends) -> dict[str, list[Seen]]:
+    seen: dict[str, list[Seen]] = {name: [] for name in ends.inodes}
+    before: dict[str, SocketStats] = {}
+    with Watch() as watch:
+        due = time.monotonic()
+        for _ in range(TICKS):
+            due += INTERVAL
+            time.sleep(max(0.0, due - time.monotonic()))
+            picture = watch.tick()
+            for name, inode in ends.inodes.items():
+                (row,) = connections(picture, inode)
+                seen[name].append(Seen(row.limit, evidence(before.get(name), row.stats)))
+                before[name] = row.stats
+    return seen
+
+
+def healthy(room: SocketRoom, ends: Ends) -> None:
+    """Ends that are slow, or not, by themselves: the way between them is as good as it gets."""
+    near, far = room.tcp_pair()
+    ends.watch("sends to one that does not read", near)
+    ends.watch("does not read", far)
+    ends.pump(near)
+
+    near, far = room.tcp_pair()
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+    ends.watch("sends to one that reads slowly", near)
+    ends.watch("reads slowly", far)
+    ends.pump(near)
+    ends.drain(far, every=0.05)
+
+    near, far = room.tcp_pair()
+    ends.watch("sends now and then", near)
+    ends.watch("reads what comes", far)
+    ends.pump(near, 20_000, 0.02)
+    ends.drain(far)
+
+    near, far = room.tcp_pair()
+    near.send(bytes(1000))
+    far.recv(1000)
+    ends.watch("says nothing", near)
+
+    listener = room.listener(backlog=4)
+    room.queued(listener, 5)
+    ends.watch("does not accept", listener)
+    ends.watch("accepts", room.listener(backlog=4))
+
+
+def configure(room: SocketRoom, command: str) -> None:
+    room.run(*command.split())
+
+
+def full_line(room: SocketRoom, ends: Ends) -> None:
+    """A line of 4 Mbit/s with a queue that holds 0.4 s of it, and one sender that fills it."""
+    configure(room, "ip link set lo mtu 1500")
+    configure(room, "tc qdisc add dev lo root tbf rate 4mbit burst 8k latency 400ms")
+    near, far = room.tcp_pair()
+    ends.watch("fills the queue of a line", near)
+    ends.watch("gets all there is", far)
+    ends.pump(near)
+    ends.drain(far)
+
+
+def losses(room: SocketRoom, ends: Ends) -> None:
+    """A line that loses every tenth packet to port 7001, and every one to port 7002."""
+    with room.listener(port=7001) as first, room.listener(port=7002) as second:
+        lossy, lossy_end = room.connect(first)
+        cut, _ = room.connect(second)
+    ends.watch("sends over a line that loses", lossy)
+    ends.watch("sends over a line that was cut", cut)
+    configure(room, "nft add table inet slow")
+    room.run(
+        *[
+            "nft",
+            "add",
+            "chain",
+            "inet",
+            "slow",
+            "lose",
+            "{",
+            "type",
+            "filter",
+            "hook",
+            "input",
+            "priority",
+            "0",
+            ";",
+            "}",
+        ]
+    )
+    room.run(
+        *[
+            "nft",
+            "add",
+            "rule",
+            "inet",
+            "slow",
+            "lose",
+            "tcp",
+            "dport",
+            "7001",
+            "numgen",
+            "inc",
+            "mod",
+            "10",
+            "==",
+            "0",
+            "drop",
+        ]
+    )
+    configure(room, "nft add rule inet slow lose tcp dport 7002 drop")
+    ends.pump(lossy, 1000, 0.005)
+    ends.drain(lossy_end)
+    cut.send(bytes(5000))
+
+
+@contextlib.contextmanager
+def long_line(ends: Ends) -> Iterator[None]:
+    """A line of 40 ms and any width, and a sender with a small buffer: what is under way fills that."""
+    with SocketRoom("slow-near") as near_room, SocketRoom("slow-far") as far_room:
+        descriptors = []
+        for room, address in ((near_room, NEAR), (far_room, FAR)):
+            descriptors.append(slowline.device(room.name, "line"))
+            configure(room, f"ip address add {address}/24 dev line")
+            configure(room, "ip link set line up")
+        parent, pid = os.getpid(), os.fork()
+        if not pid:
+            die_with(parent)
+            slowline.carry((descriptors[0], descriptors[1]), delay=0.02, loss=0.0)
+        try:
+            near = near_room.open(socket.AF_INET, socket.SOCK_STREAM)
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8_000)
+            with far_room.listener(FAR) as listener:
+                near.connect(listener.getsockname())
+                far, _ = listener.accept()
+            with far:
+                ends.watch("has a small send buffer", near)
+                ends.pump(near, 2_000)
+                ends.drain(far)
+                yield
+                ends.stop()
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "figures"),
+    [
+        ("sends to one that does not read", "receiver", "its window was full for 100% of the time"),
+        ("does not read", "reader", "; 0 were read since"),
+        ("sends to one that reads slowly", "receiver", "its window was full for"),
+        ("reads slowly", "reader", "unread in a buffer of 40,000"),
+        ("sends now and then", "app", "sent since the last picture"),
+        ("reads what comes", None, None),
+        ("says nothing", None, None),
+        ("does not accept", "backlog", "5 connections to be accepted, where 4 may wait"),
+        ("accepts", None, None),
+        ("fills the queue of a line", "network", "times the shortest"),
+        ("gets all there is", None, None),
+        ("sends over a line that loses", "network", "sent again since the last picture"),
+        ("sends over a line that was cut", "network", "in a row without an answer"),
+        ("has a small send buffer", "sndbuf", "in the send buffer of 16,000"),
+    ],
+)
+def test_a_connection_that(history: dict[str, list[Seen]], name: str, word: str | None, figures: str | None) -> None:
+    if name not in history:
+        pytest.skip("needs tc, nft or /dev/net/tun to be made slow in this way")
+    settled = history[name][SETTLED:]
+    assert [seen.word for seen in settled] == [word] * len(settled), settled
+    for seen in settled:
+        assert figures in seen.figures if figures and seen.figures else seen.figures is figures, seen
