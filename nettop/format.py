@@ -120,6 +120,19 @@ def shorten_middle(text: str, width: int) -> str:
     return _head(text, width - 1 - cell_width(tail)) + ELLIPSIS + tail
 
 
+def shorten_command(command: str, width: int) -> str:
+    """The command in at most `width` cells: the name of the program is kept, then as many arguments as fit.
+
+    First the directories of the program are left out, `/usr/lib/jvm/bin/java -jar x` → `java -jar x`; then the end.
+    """
+    if cell_width(command) <= width:
+        return command
+    if command.startswith("/"):
+        program, blank, arguments = command.partition(" ")
+        command = program[program.rfind("/") + 1 :] + blank + arguments
+    return command if cell_width(command) <= width else fit(command, width)
+
+
 def shorten_address(address: str, width: int) -> str:
     """The address in at most `width` cells: whole groups of an IPv6 address from both ends, the middle as `…`.
 
@@ -244,8 +257,8 @@ def time_of_day(when: float | None, now: float | None = None, *, precise: bool =
 # --- addresses -------------------------------------------------------------------------------------------------------
 
 
-def endpoint(address: str | None, port: int | None) -> str:
-    """One end of a connection as ss prints it: `10.0.0.1:443`, `[::1]:443`, `*:443`, `*:*`.
+def endpoint(address: str | None, port: int | str | None) -> str:
+    """One end of a connection as ss prints it: `10.0.0.1:443`, `[::1]:https`, `*:443`, `*:*`.
 
     Port 0 is any port, `*`. An address without a port (None) is not that of an IP socket and stands alone.
     """

@@ -5,23 +5,60 @@ A row that did not change between two pictures is the same object in both, so `o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nettop.model import (
+    CLOSED,
+    NO_TRAFFIC,
+    Container,
     Event,
     Health,
     Host,
     Interface,
     InterfaceCounters,
     Namespace,
+    Nat,
     Owner,
     Process,
+    ProtocolCounters,
     Socket,
     SocketStats,
+    Tracking,
+    Traffic,
     Usage,
 )
+
+
+class PeerIndex:
+    """Who knows both ends of the connections on this host; this one knows none."""
+
+    def prepare(self) -> Iterator[None]:
+        """Get ready in slices to be asked, where somebody waits for keys: the first question takes long otherwise."""
+        yield from ()
+
+    def of(self, _row: Connection) -> Connection | None:
+        """The row at the other end, as of now; None where it is not on this host, or not known."""
+        return None
+
+    def behind(self, _row: Connection) -> Nat | None:
+        """Whom the process at the other end forwards the connection to, where it says so."""
+        return None
+
+    def __eq__(self, other: object) -> bool:
+        """Rows that say the same are equal, whomever they ask."""
+        return isinstance(other, PeerIndex)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class Place(NamedTuple):
+    """A container, unit or program, by the id of its row."""
+
+    id: int
+    container: Container
 
 
 class Connection(NamedTuple):
@@ -47,6 +84,36 @@ class Connection(NamedTuple):
     """Segments sent again, a second."""
     limit: str | None
     """What keeps it from going faster: app, sndbuf, receiver, network, reader, backlog."""
+    nat: Nat | None = None
+    """Who is at the other end in truth, where the remote end was translated on the way."""
+    peers: PeerIndex = PeerIndex()
+    """Asked for the row at the other end."""
+    closed: float | None = None
+    """When the socket ended, in seconds since the epoch."""
+    place: Place | None = None
+    """Where its cgroup says that it belongs, if no process is known to hold it."""
+
+    @property
+    def belongs(self) -> int | None:
+        """Row id of the container, unit or program it belongs to."""
+        if self.process is not None:
+            return self.process.belongs
+        return self.place.id if self.place else None
+
+    @property
+    def ended(self) -> bool:
+        """The socket is no more; its row is shown for a while still, with its last figures. `ss` does not list it."""
+        return self.stats.state == CLOSED
+
+    @property
+    def behind(self) -> Nat | None:
+        """Who is at the other end in truth: behind NAT, or behind a proxy on this host that says for whom it is."""
+        return self.nat or self.peers.behind(self)
+
+    @property
+    def peer(self) -> Connection | None:
+        """The row at the other end, where that is on this host and known."""
+        return self.peers.of(self)
 
     @property
     def holders(self) -> tuple[Process | None, ...]:
@@ -70,11 +137,62 @@ class ProcessRow(NamedTuple):
     listening: int
     sockets: int
     rx_bytes: int | None
-    """None where it has no socket whose bytes are known."""
+    """Of all sockets it ever held first, as long as it did; None where it had none whose bytes are known."""
     tx_bytes: int | None
     rx_rate: float | None
     tx_rate: float | None
     retrans: int | None
+    rx_before: int = 0
+    """Of `rx_bytes`, what had moved before the collector began."""
+    tx_before: int = 0
+    opened: int = 0
+    """TCP connections made since then."""
+    accepted: int = 0
+    failed: int = 0
+    """Connects that came to nothing."""
+    closed: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """The process is no more; its row is shown for a while still."""
+        return self.usage.state == "X"
+
+
+class ContainerRow(NamedTuple):
+    """One container, unit or program as the containers view shows it, with the sums over its processes and sockets."""
+
+    id: int
+    container: Container
+    processes: int
+    connections: int
+    """Sockets its processes hold first that have a remote end."""
+    listening: int
+    sockets: int
+    rx_bytes: int | None
+    """Of all sockets that its processes ever held first, as long as they did; None where it had none whose bytes are
+    known."""
+    tx_bytes: int | None
+    rx_rate: float | None
+    tx_rate: float | None
+    retrans: int | None
+    cpu: float | None
+    """Percent of one processor; None until a second sample."""
+    rss: int
+    """Bytes its processes hold in memory; what they share counts for each."""
+    rx_before: int = 0
+    """Of `rx_bytes`, what had moved before the collector began."""
+    tx_before: int = 0
+    opened: int = 0
+    """TCP connections made since then."""
+    accepted: int = 0
+    failed: int = 0
+    """Connects that came to nothing."""
+    closed: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Nothing is left of it; its row is shown for a while still."""
+        return not self.processes and not self.sockets
 
 
 class NamespaceRow(NamedTuple):
@@ -90,6 +208,34 @@ class NamespaceRow(NamedTuple):
     rx_rate: float | None
     """Bytes a second over its interfaces, loopback excluded; None where they are not known."""
     tx_rate: float | None
+    rx_bytes: int = 0
+    """Payload of all its TCP sockets that were ever seen, and of the UDP sockets there are, where counted."""
+    tx_bytes: int = 0
+    opened: int = 0
+    """TCP connections made since the collector began."""
+    accepted: int = 0
+    failed: int = 0
+    closed: int = 0
+    protocols: ProtocolCounters | None = None
+    """What TCP and UDP count there, as of some pictures ago."""
+    protocol_rates: tuple[float | None, ...] | None = None
+    """The same a second, parallel to `protocols`; None until it was read twice."""
+    tracking: Tracking | None = None
+    """None where no connections are tracked."""
+
+
+class Sample(NamedTuple):
+    """What a history tells of a row in one picture of the past."""
+
+    time: float
+    """Of the picture, in seconds since the epoch."""
+    rx_rate: float
+    """Bytes a second."""
+    tx_rate: float
+    rtt: float | None
+    """Microseconds; None where it is not known, and for rows that are no connection."""
+    retrans_rate: float
+    """Segments sent again, a second."""
 
 
 class HostRates(NamedTuple):
@@ -120,6 +266,10 @@ class Coverage(NamedTuple):
     namespaces: int
     namespaces_read: int
     events_lost: int
+    closed: int = 0
+    """TCP connections that have ended since the collector began, and connects that came to nothing."""
+    closed_owned: int = 0
+    """Of these, the ones whose process is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +285,7 @@ class Snapshot:
     connections: Mapping[int, Connection]
     processes: Mapping[int, ProcessRow]
     namespaces: Mapping[int, NamespaceRow]
+    containers: Mapping[int, ContainerRow]
     events: Mapping[int, Event]
     """The last ones, oldest first, by the number of their arrival; bounded."""
     events_total: int
@@ -143,6 +294,8 @@ class Snapshot:
     rates: HostRates
     health: Sequence[Health]
     coverage: Coverage
+    traffic: Traffic = NO_TRAFFIC
+    """Of all namespaces: as in `model.Traffic`, but the bytes are totals, with those of the sockets there are."""
     changed: Mapping[str, Set[int]] = field(default_factory=dict)
     """View name → ids of rows that are new, different or gone since the picture before."""
 
@@ -154,6 +307,7 @@ EMPTY = Snapshot(
     connections={},
     processes={},
     namespaces={},
+    containers={},
     events={},
     events_total=0,
     host=None,

@@ -28,7 +28,7 @@ from typing import Any
 from nettop.fields import View
 from nettop.query import ss
 from nettop.query.compiler import compile_tree
-from nettop.query.syntax import And, QueryError, parse_tree
+from nettop.query.syntax import And, QueryError, parse_tree, words
 
 __all__ = ["MAX_LENGTH", "Query", "QueryError", "parse"]
 
@@ -44,7 +44,10 @@ class Query:
     everything: bool
     """It has no condition: every row passes."""
     matches: Callable[[Any, float], bool]
-    """(row, seconds since the epoch of its picture) → whether the row passes."""
+    """(row, seconds since the epoch of its picture) → whether the row passes. QueryError where a regular expression
+    takes too long for its text."""
+    words: tuple[str, ...] = ()
+    """What a row that passes may be recognised by where it is shown: the texts that are looked for."""
 
     def filter(self, rows: Iterable[Any], now: float) -> list[Any]:
         """The rows that pass, in the order they came."""
@@ -65,7 +68,7 @@ def parse(text: str, view: View, columns: Iterable[str] | None = None) -> Query:
         tree = parse_tree(text, ss_words=ss.understood_by(view))
         if tree == And(()):
             return Query(text, True, _always)
-        return Query(text, False, compile_tree(tree, view, view.columns if columns is None else columns))
+        return Query(text, False, compile_tree(tree, view, view.columns if columns is None else columns), words(tree))
     except QueryError as error:
         error.text = text
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from nettop.query import ss
@@ -100,6 +101,18 @@ _END = re.compile(rf"({'|'.join(ss.ENDS)})(?:\s+|$)(?:({'|'.join(ss.OPERATORS)})
 def parse_tree(text: str, *, ss_words: bool) -> Node:
     """The syntax tree of a filter, `And(())` for a blank one; with ss's phrases where these apply. QueryError."""
     return _Parser(text, ss_words).parse()
+
+
+def words(node: Node) -> tuple[str, ...]:
+    """The texts it asks for, in a word or as the value of a field; not those of a regular expression."""
+    match node:
+        case Word(term):
+            return (term.text,)
+        case Compare(_, ":" | "=", values):
+            return tuple(value.text for value in values)
+        case And(nodes) | Or(nodes):
+            return tuple(chain.from_iterable(map(words, nodes)))
+    return ()
 
 
 class _Parser:

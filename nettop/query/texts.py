@@ -10,6 +10,7 @@ from typing import Any
 from nettop.format import safe
 from nettop.query import ss
 from nettop.query.address import address_number
+from nettop.query.patience import patient
 from nettop.query.syntax import QueryError, Term
 from nettop.query.values import address_span
 
@@ -65,7 +66,8 @@ def _equals(wanted: str) -> TextTest:
 
 
 def pattern(term: Term) -> TextTest:
-    """A search for a regular expression, smart-case (escapes such as \\S are no upper-case letters). QueryError."""
+    """A search for a regular expression, smart-case (escapes such as \\S are no upper-case letters). QueryError,
+    from the test too where it takes too long."""
     source = term.text
     if len(source) > MAX_PATTERN:
         raise QueryError(f"a regular expression is at most {MAX_PATTERN} characters long", term.column + MAX_PATTERN)
@@ -74,12 +76,12 @@ def pattern(term: Term) -> TextTest:
     try:
         with warnings.catch_warnings():  # re warns of what may change its meaning one day, on the screen's stderr
             warnings.simplefilter("ignore")
-            search = re.compile(source, flags).search
+            expression = re.compile(source, flags)
     except re.error as error:
         raise QueryError(f"regular expression: {safe(error.msg)}", term.column + (error.pos or 0)) from None
     except (OverflowError, RecursionError) as error:
         raise QueryError(f"regular expression: {error}", term.column) from None
-    return lambda text: search(text) is not None
+    return patient(expression, term.column)
 
 
 # --- addresses -------------------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ The store is the only place where time passes: a rate is the difference of two c
 between the two Deltas, so a replay shows what the live screen showed. Work is in proportion to what changed; the rows
 of what did not are handed on from picture to picture.
 
-connections.py processes.py namespaces.py   the rows of a view, joined from the tables of the Delta
+connections.py processes.py containers.py namespaces.py   the rows of a view, joined from the tables of the Delta
 sums.py                                     sums over sockets, one change at a time
 limits.py                                   why a connection is not faster
-history.py                                  the last rates of what moved
+history.py                                  the last figures of what moved
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from __future__ import annotations
 import collections
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, TypeVar
 
-from nettop.model import Delta, Event, Health, Host
-from nettop.snapshot import EMPTY, Coverage, HostRates, Snapshot
+from nettop.model import NO_TRAFFIC, Delta, Event, Health, Host, Traffic
+from nettop.snapshot import EMPTY, Coverage, HostRates, NamespaceRow, Sample, Snapshot
 from nettop.store.connections import Connections
-from nettop.store.history import LENGTH, Histories, Sample
+from nettop.store.containers import Containers
+from nettop.store.history import LENGTH, NOT_KNOWN, Figures, Histories
 from nettop.store.namespaces import Namespaces
 from nettop.store.processes import Processes
 from nettop.store.sums import Key, Ledger
 
+VIEWS_WITH_A_PAST = ("connections", "processes", "namespaces", "containers")
+"""Those that have a history."""
 EVENTS_KEPT = 10_000
 """Events a picture holds at most."""
-_SLICE = 200
+_SLICE = 100
 """Rows between two places where the caller may do something else: 1 ms. A key takes some eight turns of the loop from
 the terminal to the screen, and waits for a slice at each."""
 
 _NO_RATES = EMPTY.rates
+_K = TypeVar("_K")
 
 
 class Store:
@@ -51,13 +55,17 @@ class Store:
         self._ledger = Ledger()
         self._namespaces = Namespaces(self._ledger)
         self._processes = Processes(self._ledger, self._namespaces.of)
-        self._connections = Connections(self._ledger, self._processes.of, self._namespaces.of)
+        self._containers = Containers(self._ledger)
+        self._connections = Connections(
+            self._ledger, self._processes.of, self._namespaces.of, self._containers.place_of
+        )
         self._health: dict[int, Health] = {}
         self._host: Host | None = None
+        self._traffic = NO_TRAFFIC  # of all namespaces
         self._host_before: Host | None = None
         self._clock: float | None = None  # of the last complete picture
         self._renamed: set[int] = set()  # namespaces
-        self._histories = {"connections": Histories(), "processes": Histories()}
+        self._histories = {view: Histories() for view in VIEWS_WITH_A_PAST}
         self._host_history: collections.deque[HostRates] = collections.deque(maxlen=LENGTH)
 
     def apply(self, delta: Delta) -> Snapshot | None:
@@ -71,20 +79,23 @@ class Store:
             self._forget()
         self._note(delta.events)
         elapsed = delta.clock - self._clock if self._clock is not None and delta.clock > self._clock else None
-        renamed = self._namespaces.take(delta.changes)
+        renamed = self._namespaces.take(delta.changes, delta.clock)
         pids = self._processes.take(delta.changes)
+        placed = self._containers.take(delta.changes)
         self._take_machine(delta)
         touched = self._connections.take(delta.changes)
         touched |= self._connections.held_by(pids) | self._connections.inside(renamed)
+        touched |= self._connections.placed(placed)
         self._renamed |= renamed
+        yield None
         yield from self._rebuild(touched, elapsed)
         if not delta.complete:
             return
         yield from self._rebuild(self._connections.restless(), elapsed)
-        yield self._publish(delta, elapsed)
+        yield from self._publish(delta, elapsed)
 
     def history(self, view: str, row_id: int) -> Sequence[Sample]:
-        """Received and sent bytes a second of a connection or process in the last pictures, oldest first."""
+        """A row of one of `VIEWS_WITH_A_PAST` in the last pictures, oldest first; empty where it never moved."""
         return self._histories[view].of(row_id) if view in self._histories else ()
 
     def host_history(self) -> Sequence[HostRates]:
@@ -103,6 +114,8 @@ class Store:
             self._health.pop(row_id, None)
         if "health" in delta.changes:
             self._health.update(delta.changes["health"].rows)
+        if "everywhere" in delta.changes:
+            self._traffic = next(iter(delta.changes["everywhere"].rows.values()), self._traffic)
         if "host" in delta.changes:
             self._host = next(iter(delta.changes["host"].rows.values()), self._host)
 
@@ -113,8 +126,9 @@ class Store:
             yield None
         yield None
 
-    def _publish(self, delta: Delta, elapsed: float | None) -> Snapshot:
-        rates = self._process_rates(elapsed)
+    def _publish(self, delta: Delta, elapsed: float | None) -> Iterator[Snapshot | None]:
+        rates, together = self._holders_rates(elapsed)
+        yield None
         self._processes.rebuild(
             self._ledger.touched,
             self._renamed,
@@ -122,13 +136,28 @@ class Store:
             elapsed,
             self._host.mem_total if self._host else 0,
         )
+        yield None
         self._namespaces.rebuild(self._processes.in_namespace, elapsed)
-        self._remember(rates, elapsed)
+        self._containers.rebuild(self._processes.rows, self._processes.changed, together, elapsed)
+        yield None
+        self._remember(delta.time, rates, elapsed)
+        yield None
+        self._connections.retell()
         connections = dict(self._connections.rows)
         processes = dict(self._processes.rows)
         namespaces = dict(self._namespaces.rows)
+        containers = dict(self._containers.rows)
         events = dict(self._events)
+        yield None
         shown = self.snapshot
+        changed = {
+            "connections": self._different(shown.connections, connections, self._connections.changed),
+            "processes": self._different(shown.processes, processes, self._processes.changed),
+            "namespaces": self._different(shown.namespaces, namespaces, self._namespaces.changed),
+            "containers": self._different(shown.containers, containers, self._containers.changed),
+            "events": shown.events.keys() ^ events.keys(),
+        }
+        yield None
         self.snapshot = Snapshot(
             sequence=shown.sequence + 1,
             time=delta.time,
@@ -136,22 +165,19 @@ class Store:
             connections=connections,
             processes=processes,
             namespaces=namespaces,
+            containers=containers,
             events=events,
             events_total=self._events_total,
             host=self._host,
             rates=self._host_rates(elapsed),
             health=tuple(self._health.values()),
             coverage=self._coverage(),
-            changed={
-                "connections": self._different(shown.connections, connections, self._connections.changed),
-                "processes": self._different(shown.processes, processes, self._processes.changed),
-                "namespaces": self._different(shown.namespaces, namespaces, self._namespaces.changed),
-                "events": shown.events.keys() ^ events.keys(),
-            },
+            traffic=self._totals(),
+            changed=changed,
         )
         self._host_history.append(self.snapshot.rates)
         self._close_picture(delta.clock)
-        return self.snapshot
+        yield self.snapshot
 
     def _different(self, shown: Mapping[int, Any], now: Mapping[int, Any], changed: set[int]) -> Set[int]:
         """Ids of rows that are not the same as in the last picture, of those that `changed`; of all after a key
@@ -169,25 +195,44 @@ class Store:
         self._connections.close_picture(self.snapshot.connections)
         self._processes.close_picture()
         self._namespaces.close_picture()
+        self._containers.close_picture()
 
-    def _process_rates(self, elapsed: float | None) -> dict[Key, tuple[float, float]]:
-        if not elapsed:
-            return {}
-        moved: dict[Key, tuple[int, int]] = {}
+    def _holders_rates(
+        self, elapsed: float | None
+    ) -> tuple[dict[Key, tuple[float, float]], dict[int, tuple[float, float]]]:
+        """Bytes received and sent a second, by process, and by row id of what these belong to."""
+        processes: dict[Key, tuple[int, int]] = {}
+        containers: dict[int, tuple[int, int]] = {}
         for row_id, (rx_bytes, tx_bytes, _) in self._connections.moved.items():
-            holders = self._connections.rows[row_id].owners
-            if holders:
-                key = holders[0][:2]
-                rx_before, tx_before = moved.get(key, (0, 0))
-                moved[key] = (rx_before + rx_bytes, tx_before + tx_bytes)
-        return {key: (rx_bytes / elapsed, tx_bytes / elapsed) for key, (rx_bytes, tx_bytes) in moved.items()}
+            row = self._connections.rows[row_id]
+            if row.owners:
+                key = row.owners[0][:2]
+                rx_before, tx_before = processes.get(key, (0, 0))
+                processes[key] = (rx_before + rx_bytes, tx_before + tx_bytes)
+            belongs = row.belongs
+            if belongs is not None:
+                rx_before, tx_before = containers.get(belongs, (0, 0))
+                containers[belongs] = (rx_before + rx_bytes, tx_before + tx_bytes)
+        return _a_second(processes, elapsed), _a_second(containers, elapsed)
 
-    def _remember(self, rates: dict[Key, tuple[float, float]], elapsed: float | None) -> None:
-        if elapsed:
-            moved = self._connections.moved.items()
-            self._histories["connections"].add({i: (rx / elapsed, tx / elapsed) for i, (rx, tx, _) in moved})
-            ids = ((self._processes.row_id(key), rate) for key, rate in rates.items())
-            self._histories["processes"].add({i: rate for i, rate in ids if i is not None})
+    def _remember(self, time: float, rates: dict[Key, tuple[float, float]], elapsed: float | None) -> None:
+        if not elapsed:
+            return
+        moved: dict[int, Figures] = {}
+        for row_id, (rx_bytes, tx_bytes, retrans) in self._connections.moved.items():
+            rtt = self._connections.rows[row_id].stats.rtt
+            moved[row_id] = (
+                rx_bytes / elapsed,
+                tx_bytes / elapsed,
+                NOT_KNOWN if rtt is None else rtt,
+                retrans / elapsed,
+            )
+        self._histories["connections"].add(time, moved)
+        ids = ((self._processes.row_id(key), rate) for key, rate in rates.items())
+        self._histories["processes"].add(time, {i: rate for i, rate in ids if i is not None})
+        for view, rows in (("namespaces", self._namespaces.rows), ("containers", self._containers.rows)):
+            carried = ((row_id, row.rx_rate, row.tx_rate) for row_id, row in rows.items())
+            self._histories[view].add(time, {i: (rx or 0.0, tx or 0.0) for i, rx, tx in carried if rx or tx})
 
     def _coverage(self) -> Coverage:
         known = total = 0
@@ -203,6 +248,17 @@ class Store:
             namespaces=len(namespaces),
             namespaces_read=sum(n.via != "none" for n in namespaces),
             events_lost=self._host.events_lost if self._host else 0,
+            closed=self._traffic.closed,
+            closed_owned=self._traffic.owned,
+        )
+
+    def _totals(self) -> Traffic:
+        """What all sockets did, those there are and those there were."""
+        now, settled = self._ledger.everywhere, self._traffic
+        return settled._replace(
+            rx_bytes=settled.rx_bytes + now.rx_bytes,
+            tx_bytes=settled.tx_bytes + now.tx_bytes,
+            retrans=settled.retrans + now.retrans,
         )
 
     def _host_rates(self, elapsed: float | None) -> HostRates:
@@ -210,7 +266,7 @@ class Store:
         if not elapsed or now is None or before is None:
             return _NO_RATES
         cpu_total = now.cpu_total - before.cpu_total
-        home = next((row for row in self._namespaces.rows.values() if row.namespace.kind == "host"), None)
+        home = self._home(now.own_pid)
         return HostRates(
             cpu=100 * max(0.0, now.cpu_busy - before.cpu_busy) / cpu_total if cpu_total > 0 else None,
             rx_rate=home.rx_rate if home else None,
@@ -219,6 +275,21 @@ class Store:
             forks=max(0, now.forks - before.forks) / elapsed,
             collector_cpu=100 * max(0.0, now.collector_cpu - before.collector_cpu) / elapsed,
         )
+
+    def _home(self, own_pid: int) -> NamespaceRow | None:
+        """The host's namespace; where that is not seen, the one the collector runs in."""
+        rows = self._namespaces.rows.values()
+        host = next((row for row in rows if row.namespace.kind == "host"), None)
+        if host is not None:
+            return host
+        own = next((row.process.netns for row in self._processes.rows.values() if row.process.pid == own_pid), None)
+        return next((row for row in rows if row.namespace.netns == own), None)
+
+
+def _a_second(moved: Mapping[_K, tuple[int, int]], elapsed: float | None) -> dict[_K, tuple[float, float]]:
+    if not elapsed:
+        return {}
+    return {key: (rx_bytes / elapsed, tx_bytes / elapsed) for key, (rx_bytes, tx_bytes) in moved.items()}
 
 
 def _retransmitted(before: Host, now: Host) -> float | None:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from nettop.model import NO_OWNERS, Change, Namespace, Owner, Owners, Process, Socket, SocketStats
-from nettop.snapshot import Connection
+from nettop.model import (
+    CLOSED,
+    NO_OWNERS,
+    Change,
+    Closed,
+    Datagrams,
+    Namespace,
+    Nat,
+    Owner,
+    Owners,
+    Process,
+    Socket,
+    SocketStats,
+)
+from nettop.snapshot import Connection, Place
 from nettop.store.limits import limit
+from nettop.store.peers import Peers
 from nettop.store.sums import Ledger
 
 Moved = tuple[int, int, int]
@@ -26,7 +40,9 @@ class Connections:
         ledger: Ledger,
         process_of: Callable[[Owner | None], Process | None],
         namespace_of: Callable[[int], Namespace | None],
+        place_of: Callable[[int | None], Place | None],
     ) -> None:
+        """`place_of` tells what a cgroup belongs to."""
         self.rows: dict[int, Connection] = {}
         self.changed: set[int] = set()
         """Rows new, different or gone since `close_picture`."""
@@ -35,10 +51,15 @@ class Connections:
         self._ledger = ledger
         self._process_of = process_of
         self._namespace_of = namespace_of
+        self._place_of = place_of
         # what a Delta said of rows not rebuilt since; of all others it stands in the row itself, once
         self._sockets: dict[int, Socket] = {}
         self._stats: dict[int, SocketStats] = {}
         self._owners: dict[int, Owners] = {}
+        self._nat: dict[int, Nat] = {}
+        self._datagrams: dict[int, Datagrams] = {}
+        self._closed: dict[int, Closed] = {}
+        self._peers = Peers(self.rows)
         self._shown: Mapping[int, Connection] = {}  # the rows of the last picture
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
         self._due: set[int] = set()  # of the last picture, those not rebuilt yet
@@ -52,7 +73,10 @@ class Connections:
         self._sockets.update(sockets.rows)
         self._stats.update(changes.get("stats", _NOTHING).rows)
         self._owners.update(changes.get("owners", _NOTHING).rows)
-        return {*self._sockets, *self._stats, *self._owners}
+        self._nat.update(changes.get("nat", _NOTHING).rows)
+        self._datagrams.update(changes.get("datagrams", _NOTHING).rows)
+        self._closed.update(changes.get("closed", _NOTHING).rows)
+        return {*self._sockets, *self._stats, *self._owners, *self._nat, *self._datagrams, *self._closed}
 
     def held_by(self, pids: Iterable[int]) -> set[int]:
         """Ids of the rows that show one of these processes."""
@@ -63,6 +87,12 @@ class Connections:
         if not namespaces:
             return set()
         return {row_id for row_id, row in self.rows.items() if row.socket.netns in namespaces}
+
+    def placed(self, cgroups: set[int]) -> set[int]:
+        """Ids of the rows without a process that are in one of these cgroups."""
+        if not cgroups:
+            return set()
+        return {i for i, row in self.rows.items() if row.process is None and row.socket.cgroup in cgroups}
 
     def restless(self) -> set[int]:
         """Ids whose rows change with the picture although no Delta touched them: what moved and now stands still."""
@@ -82,8 +112,16 @@ class Connections:
             self.rows[row_id] = new
             self.changed.add(row_id)
             self._ledger.replace(old, new)
+            self._peers.replace(old, new)
             if old is None or old.owners is not new.owners:
                 self._index(row_id, old, new)
+
+    def retell(self) -> None:
+        """Make the rows anew whose peer is another one, or held by somebody else: they say so by themselves, but who
+        has painted them must know."""
+        for row_id in self._peers.take_touched() & self.rows.keys():
+            self.rows[row_id] = Connection._make(self.rows[row_id])
+            self.changed.add(row_id)
 
     def close_picture(self, shown: Mapping[int, Connection]) -> None:
         """The picture shows these rows; what changes from here on belongs to the next."""
@@ -100,14 +138,24 @@ class Connections:
             owner_by, owners = told
         else:
             owner_by, owners = (old.owner_by, old.owners) if old else NO_OWNERS
+        nat = self._nat.pop(row_id, None) or (old.nat if old else None)
+        if nat is not None and nat.remote is None:
+            nat = None
+        ending = self._closed.pop(row_id, None)
+        closed = ending.time if ending else old.closed if old else None
         if socket is None or stats is None:
             return None
+        if socket.proto == "udp":
+            stats = self._counted(row_id, stats, old)
         shown = self._shown.get(row_id)
         before = shown.stats if shown is not None else None
         if stats is not before and (elapsed or stats.recvq or stats.sendq):  # a queue that stays shows by not moving
             self._restless.add(row_id)
-        rx_rate, tx_rate, retrans_rate = self._rates(row_id, socket, stats, before, elapsed)
+        young = socket.since is not None or closed is not None
+        rx_rate, tx_rate, retrans_rate = self._rates(row_id, young, stats, before, elapsed)
         process, *others = map(self._process_of, owners or (None,))
+        if process is None and old is not None and old.owners[:1] == owners[:1] and _former(owner_by, stats):
+            process = old.process  # it has ended, and is not listed any more
         return Connection(
             row_id,
             socket,
@@ -121,14 +169,33 @@ class Connections:
             tx_rate,
             retrans_rate,
             limit(before, stats),
+            nat,
+            self._peers,
+            closed,
+            self._place_of(socket.cgroup) if process is None else None,
+        )
+
+    def _counted(self, row_id: int, stats: SocketStats, old: Connection | None) -> SocketStats:
+        """The stats of a UDP socket with the bytes that connection tracking counts for it."""
+        told = self._datagrams.pop(row_id, None)
+        if told is not None:
+            return stats._replace(**told._asdict())
+        if stats.rx_bytes is not None or old is None or old.stats.rx_bytes is None:
+            return stats
+        before = old.stats
+        return stats._replace(
+            rx_bytes=before.rx_bytes,
+            tx_bytes=before.tx_bytes,
+            rx_packets=before.rx_packets,
+            tx_packets=before.tx_packets,
         )
 
     def _rates(
-        self, row_id: int, socket: Socket, stats: SocketStats, before: SocketStats | None, elapsed: float | None
+        self, row_id: int, young: bool, stats: SocketStats, before: SocketStats | None, elapsed: float | None
     ) -> tuple[float | None, float | None, float | None]:
         if not elapsed:  # a picture without an interval, whose rates nobody looks at
             return _NO_RATES if stats.rx_bytes is not None and stats.tx_bytes is not None else _UNKNOWN
-        moved = _moved(before, stats, socket.since is not None)
+        moved = _moved(before, stats, young)
         if moved is None or moved == _STILL:
             self.moved.pop(row_id, None)
             return _UNKNOWN if moved is None else _NO_RATES
@@ -146,7 +213,7 @@ class Connections:
             self._held.setdefault(owner.pid, {})[row_id] = None
 
     def _drop(self, row_id: int) -> None:
-        for table in (self._sockets, self._stats, self._owners, self.moved):
+        for table in (self._sockets, self._stats, self._owners, self._nat, self._datagrams, self._closed, self.moved):
             table.pop(row_id, None)
         self._restless.discard(row_id)
         self._due.discard(row_id)
@@ -154,7 +221,13 @@ class Connections:
         if old is not None:
             self.changed.add(row_id)
             self._ledger.replace(old, None)
+            self._peers.replace(old, None)
             self._index(row_id, old, None)
+
+
+def _former(owner_by: str, stats: SocketStats) -> bool:
+    """Nobody holds the socket any more: its owner is who held it last."""
+    return owner_by == "gone" or stats.state == CLOSED
 
 
 def _moved(before: SocketStats | None, now: SocketStats, young: bool) -> Moved | None:

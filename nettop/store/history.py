@@ -1,47 +1,55 @@
-"""Short histories: the last rates of whatever moved."""
+"""Short histories: the last figures of whatever moved."""
 
 from __future__ import annotations
 
 import collections
+import math
 from array import array
 from collections.abc import Iterable, Mapping
+
+from nettop.snapshot import Sample
 
 LENGTH = 120
 """Pictures remembered."""
 
-Sample = tuple[float, float]
-"""Received and sent, bytes a second."""
+Figures = tuple[float, ...]
+"""Of one row in one picture, in the order of `Sample`, without the time: the rates alone, or all of them."""
+
+NOT_KNOWN = math.nan
+"""A figure that is not known."""
 
 
 class Histories:
-    """The recent rates of rows, picture by picture: 16 bytes for each row that moved, nothing for one that did not.
+    """The recent figures of rows, picture by picture: 8 bytes for each row that moved and 4 for each of its figures,
+    nothing for one that did not.
 
-    Asking for one row searches the pictures, 1 ms; a list for every row would take 60 MB for 2,000 busy ones."""
+    Asking for one row searches the pictures, 2 ms; a list for every row would take 60 MB for 2,000 busy ones."""
 
     def __init__(self) -> None:
-        self._pictures: collections.deque[tuple[array[int], array[float], array[float]]] = collections.deque(
+        self._pictures: collections.deque[tuple[float, array[int], tuple[array[float], ...]]] = collections.deque(
             maxlen=LENGTH
         )
 
-    def add(self, rates: Mapping[int, Sample]) -> None:
-        """Received and sent, by row id, of every row that moved in a new picture."""
-        received, sent = _turned(rates.values())
-        self._pictures.append((array("Q", rates), array("f", received), array("f", sent)))
+    def add(self, time: float, rows: Mapping[int, Figures]) -> None:
+        """The figures, by row id, of every row that moved in the picture of that time."""
+        columns = tuple(array("f", column) for column in zip(*rows.values(), strict=True))
+        self._pictures.append((time, array("Q", rows), columns))
 
     def of(self, row_id: int) -> list[Sample]:
-        """Rates of the last pictures, oldest first, from the first in which the row moved; empty if it never did."""
+        """The last pictures, oldest first, from the first in which the row moved; empty if it never did."""
         samples: list[Sample] = []
-        for ids, received, sent in self._pictures:
+        for time, ids, columns in self._pictures:
             try:
                 place = ids.index(row_id)
             except ValueError:
-                if samples:
-                    samples.append((0.0, 0.0))
+                if samples:  # what did not move took no other time to travel
+                    samples.append(Sample(time, 0.0, 0.0, samples[-1].rtt, 0.0))
             else:
-                samples.append((received[place], sent[place]))
+                samples.append(_sample(time, (column[place] for column in columns)))
         return samples
 
 
-def _turned(rates: Iterable[Sample]) -> tuple[Iterable[float], Iterable[float]]:
-    columns = tuple(zip(*rates, strict=True))
-    return columns if len(columns) == 2 else ((), ())
+def _sample(time: float, figures: Iterable[float]) -> Sample:
+    rx_rate, tx_rate, *rest = figures
+    rtt, retrans_rate = rest or (NOT_KNOWN, 0.0)
+    return Sample(time, rx_rate, tx_rate, None if math.isnan(rtt) else rtt, retrans_rate)

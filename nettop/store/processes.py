@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Iterable, Mapping
 
-from nettop.model import Change, Namespace, Owner, Process, Usage
+from nettop.model import NO_TRAFFIC, Change, Namespace, Owner, Process, Traffic, Usage
 from nettop.snapshot import ProcessRow
 from nettop.store.sums import Key, Ledger
 
@@ -25,6 +25,9 @@ class Processes:
         self._namespace_of = namespace_of
         self._processes: dict[int, Process] = {}
         self._usage: dict[int, Usage] = {}
+        self._over: set[int] = set()  # rows of processes that have ended
+        self._traffic: dict[int, Traffic] = {}
+        self._unseen: dict[int, tuple[int, int]] = {}  # row → bytes since the last picture that no socket's row tells
         self._ids: dict[int, int] = {}  # pid → row id
         self._memory = 0
         self._touched: set[int] = set()
@@ -50,13 +53,25 @@ class Processes:
         for row_id in processes.gone:
             self._drop(row_id, pids)
         for row_id, process in processes.rows.items():
-            self._count(self._processes.get(row_id), -1)
-            self._count(process, 1)
+            if row_id not in self._over:
+                self._count(self._processes.get(row_id), -1)
+                self._count(process, 1)
             self._processes[row_id] = process
             self._ids[process.pid] = row_id
             pids.add(process.pid)
         self._usage.update(usage.rows)
-        self._touched.update(processes.rows, usage.rows)
+        for row_id in [row_id for row_id, row in usage.rows.items() if row.state == "X"]:
+            if row_id not in self._over:
+                self._over.add(row_id)
+                self._count(self._processes.get(row_id), -1)
+        traffic = changes.get("traffic", _NOTHING).rows
+        for row_id, told in traffic.items():
+            before, waiting = self._traffic.get(row_id, NO_TRAFFIC), self._unseen.get(row_id, (0, 0))
+            more = (told.rx_unseen - before.rx_unseen, told.tx_unseen - before.tx_unseen)
+            if more != (0, 0):
+                self._unseen[row_id] = (waiting[0] + more[0], waiting[1] + more[1])
+        self._traffic.update(traffic)
+        self._touched.update(processes.rows, usage.rows, traffic)
         return pids
 
     def rebuild(
@@ -91,6 +106,7 @@ class Processes:
         """What changes from here on belongs to the next picture."""
         self.changed = set()
         self._touched = set()
+        self._unseen = {}
 
     def _join(
         self,
@@ -102,8 +118,12 @@ class Processes:
         memory: int,
     ) -> ProcessRow:
         sums = self._ledger.of_process(process.key)
-        counted = sums.counted > 0
+        traffic = self._traffic.get(row_id, NO_TRAFFIC)
+        counted = sums.counted > 0 or traffic is not NO_TRAFFIC
         rx_rate, tx_rate = rates.get(process.key, (0.0, 0.0))
+        if elapsed and row_id in self._unseen:
+            rx_more, tx_more = self._unseen[row_id]
+            rx_rate, tx_rate = rx_rate + rx_more / elapsed, tx_rate + tx_more / elapsed
         cpu = self._cpu(row_id, usage, elapsed)
         if not elapsed or cpu or rx_rate or tx_rate:
             self._restless.add(row_id)
@@ -119,11 +139,17 @@ class Processes:
             connections=sums.connections,
             listening=sums.listening,
             sockets=sums.sockets,
-            rx_bytes=sums.rx_bytes if counted else None,
-            tx_bytes=sums.tx_bytes if counted else None,
+            rx_bytes=sums.rx_bytes + traffic.rx_bytes if counted else None,
+            tx_bytes=sums.tx_bytes + traffic.tx_bytes if counted else None,
             rx_rate=rx_rate if counted and elapsed else None,
             tx_rate=tx_rate if counted and elapsed else None,
-            retrans=sums.retrans if counted else None,
+            retrans=sums.retrans + traffic.retrans if counted else None,
+            rx_before=traffic.rx_before,
+            tx_before=traffic.tx_before,
+            opened=traffic.opened,
+            accepted=traffic.accepted,
+            failed=traffic.failed,
+            closed=traffic.closed,
         )
 
     def _cpu(self, row_id: int, usage: Usage, elapsed: float | None) -> float | None:
@@ -142,12 +168,17 @@ class Processes:
     def _drop(self, row_id: int, pids: set[int]) -> None:
         process = self._processes.pop(row_id, None)
         self._usage.pop(row_id, None)
+        self._traffic.pop(row_id, None)
+        self._unseen.pop(row_id, None)
         self._touched.discard(row_id)
         self._restless.discard(row_id)
         if self.rows.pop(row_id, None) is not None:
             self.changed.add(row_id)
         if process is not None:
-            self._count(process, -1)
+            if row_id in self._over:
+                self._over.discard(row_id)
+            else:
+                self._count(process, -1)
             pids.add(process.pid)
             if self._ids.get(process.pid) == row_id:
                 del self._ids[process.pid]

@@ -16,9 +16,11 @@ Key = tuple[int, int]
 class SocketSums:
     """What a set of sockets adds up to."""
 
-    __slots__ = ("connections", "counted", "listening", "retrans", "rx_bytes", "sockets", "tx_bytes")
+    __slots__ = ("connections", "counted", "listening", "retrans", "rows", "rx_bytes", "sockets", "tx_bytes")
 
     def __init__(self) -> None:
+        self.rows = 0
+        """Sockets, ended ones and former ones included."""
         self.sockets = 0
         self.connections = 0
         self.listening = 0
@@ -28,14 +30,16 @@ class SocketSums:
         self.tx_bytes = 0
         self.retrans = 0
 
-    def change(self, row: Connection, sign: int) -> None:
-        """Add a socket (sign 1) or take it away (-1)."""
+    def change(self, row: Connection, sign: int, present: bool) -> None:
+        """Add a socket (sign 1) or take it away (-1); of one that is not `present` any more only the bytes count."""
         stats = row.stats
-        self.sockets += sign
-        if stats.state == "LISTEN":
-            self.listening += sign
-        elif row.socket.rport is not None:
-            self.connections += sign
+        self.rows += sign
+        if present:
+            self.sockets += sign
+            if stats.state == "LISTEN":
+                self.listening += sign
+            elif row.socket.rport is not None:
+                self.connections += sign
         if stats.rx_bytes is not None:
             self.counted += sign
         self.count(stats, sign)
@@ -51,34 +55,55 @@ _NOTHING = SocketSums()
 
 
 class Ledger:
-    """The sums of every process and namespace, and which processes' changed since `close_picture`."""
+    """The sums of every process, container and namespace, and whose changed since `close_picture`."""
 
     def __init__(self) -> None:
         self.touched: set[Key] = set()
+        """Processes."""
+        self.containers_touched: set[int] = set()
+        """Row ids."""
         self.ownable = 0
         """Sockets that a process may hold."""
         self.unowned = 0
         """Of these, the ones nobody is known to hold."""
         self._processes: dict[Key, SocketSums] = {}
+        self._containers: dict[int, SocketSums] = {}
         self._namespaces: dict[int, SocketSums] = {}
+        self.everywhere = SocketSums()
+        """Sums over all sockets; of these the bytes alone."""
 
     def of_process(self, key: Key) -> SocketSums:
         """Sums over the sockets a process holds first."""
         return self._processes.get(key, _NOTHING)
 
+    def of_container(self, row_id: int) -> SocketSums:
+        """Sums over the sockets that belong to a container, unit or program."""
+        return self._containers.get(row_id, _NOTHING)
+
     def of_namespace(self, netns: int) -> SocketSums:
-        """Sums over the sockets that live in a namespace; its bytes are those of its last census, not kept up."""
+        """Sums over the sockets that live in a namespace."""
         return self._namespaces.get(netns, _NOTHING)
 
     def replace(self, old: Connection | None, new: Connection | None) -> None:
         """A socket's row changed; None before it came, or after it went."""
         if old is not None and new is not None and _only_moved(old, new):
+            both = [self.everywhere, self._namespaces[new.socket.netns]]
             if new.owners:
                 key = new.owners[0][:2]
-                sums = self._processes[key]
-                sums.count(old.stats, -1)
-                sums.count(new.stats, 1)
+                both.append(self._processes[key])
                 self.touched.add(key)
+            belongs = new.belongs
+            if belongs is not None:
+                both.append(self._containers[belongs])
+                self.containers_touched.add(belongs)
+            before, now = old.stats, new.stats
+            rx_bytes = (now.rx_bytes or 0) - (before.rx_bytes or 0)
+            tx_bytes = (now.tx_bytes or 0) - (before.tx_bytes or 0)
+            retrans = (now.retrans or 0) - (before.retrans or 0)
+            for sums in both:
+                sums.rx_bytes += rx_bytes
+                sums.tx_bytes += tx_bytes
+                sums.retrans += retrans
             return
         if old is not None:
             self._change(old, -1)
@@ -87,35 +112,48 @@ class Ledger:
 
     def close_picture(self) -> None:
         """Nothing is touched any more."""
-        self.touched = set()
+        self.touched, self.containers_touched = set(), set()
 
     def _change(self, row: Connection, sign: int) -> None:
         netns, holders = row.socket.netns, row.owners
         inside = self._namespaces.get(netns)
         if inside is None:
             inside = self._namespaces[netns] = SocketSums()
-        inside.change(row, sign)
-        if not inside.sockets:
+        inside.change(row, sign, not row.ended)
+        self.everywhere.count(row.stats, sign)
+        if not inside.rows:
             del self._namespaces[netns]
         if holders:
             key = holders[0][:2]
             held = self._processes.get(key)
             if held is None:
                 held = self._processes[key] = SocketSums()
-            held.change(row, sign)
-            if not held.sockets:
+            held.change(row, sign, not row.ended and row.owner_by != "gone")
+            if not held.rows:
                 del self._processes[key]
             self.touched.add(key)
-        if row.socket.ownable:
+        belongs = row.belongs
+        if belongs is not None:
+            together = self._containers.get(belongs)
+            if together is None:
+                together = self._containers[belongs] = SocketSums()
+            together.change(row, sign, not row.ended and row.owner_by != "gone")
+            if not together.rows:
+                del self._containers[belongs]
+            self.containers_touched.add(belongs)
+        if row.socket.ownable and not row.ended:
             self.ownable += sign
             self.unowned += sign * (not holders)
 
 
 def _only_moved(old: Connection, new: Connection) -> bool:
-    """Same socket, same holders, same state, bytes known or not as before: only counters differ."""
+    """Same socket, holders and place, same state, bytes known or not as before: only counters differ."""
     return (
         old.socket is new.socket
         and old.owners is new.owners
+        and old.owner_by == new.owner_by
+        and old.place is new.place
+        and (old.process is new.process or old.belongs == new.belongs)
         and old.stats.state == new.stats.state
         and (old.stats.rx_bytes is None) == (new.stats.rx_bytes is None)
     )
