@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import locale
 import os
 import signal
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from rich.console import Console, RenderableType
 from textual import events
 from textual.app import App
+from textual.binding import Binding
+from textual.filter import LineFilter
+from textual.screen import Screen
 
+from nettop.config import DEFAULTS, Config
+from nettop.config.session import Session
 from nettop.snapshot import Snapshot
-from nettop.tui import theme
+from nettop.tui import clipboard, terminal, theme
 from nettop.tui.driver import TerminalDriver
+from nettop.tui.garbage import Garbage
 from nettop.tui.main import MainScreen
+from nettop.tui.paint import WithoutColor
 from nettop.tui.source import Source
-
-SWEEP = 600.0
-"""Seconds between two looks for garbage everywhere; what is young is looked through with every picture."""
-UNATTENDED = 30.0
-"""Seconds without a key after which nobody notices that one takes 80 ms."""
 
 
 class NettopApp(App[None]):
@@ -31,32 +33,54 @@ class NettopApp(App[None]):
 
     CSS_PATH = "nettop.tcss"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS = []
+    BINDINGS = [Binding("ctrl+z", "suspend_process", "stop", show=False, priority=True)]
 
     def __init__(
         self,
         source: Source,
         *,
-        interval: float = 1.0,
+        config: Config = DEFAULTS,
+        session: Session | None = None,
         environ: Mapping[str, str] = os.environ,
         utf8: bool | None = None,
     ) -> None:
-        """`interval` in seconds; `environ` tells of ssh and NO_COLOR; `utf8` overrules what the locale says."""
-        no_color = bool(environ.get("NO_COLOR"))
+        """`session` tells how to begin, where not as `config` says; `environ` tells of ssh and the terminal; `utf8`
+        overrules what settings and locale say. Raises ConfigError for keys that cannot be.
+        """
+        self.depth = terminal.depth(environ)
+        """Colours to draw with: 0, 16 or 256."""
         # native: colours go out as the palette numbers they are, instead of being turned into 24 bits and back
         super().__init__(driver_class=TerminalDriver, ansi_color=True)
         self.animation_level = "none"
+        # Textual's is made for the COLORTERM and TERM of this process; whatever has no colour has bold and reverse
+        self.console = Console(
+            file=self.console.file,
+            force_terminal=True,
+            color_system="256" if self.depth == 256 else "standard",
+            highlight=False,
+            emoji=False,
+            legacy_windows=False,
+            safe_box=False,
+        )
         self.source = source
         self.remote = bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
-        """The terminal is at the other end of an ssh connection: run without a mouse, which reports every motion."""
-        if utf8 is None:
-            utf8 = locale.nl_langinfo(locale.CODESET).upper() == "UTF-8"
-        self.main = MainScreen(
-            source, theme.NO_COLOR if no_color else theme.COLOR, theme.UNICODE if utf8 else theme.ASCII
-        )
-        self.register_theme(theme.TEXTUAL)
-        self.theme = theme.TEXTUAL.name
-        source.set_interval(interval)
+        """The terminal is at the other end of an ssh connection."""
+        self.mouse = config.mouse == "yes" or (config.mouse == "auto" and not self.remote)
+        """Run with a mouse; not over ssh unless asked, as each of its motions is reported."""
+        if utf8 is None and config.unicode == "auto":
+            utf8 = terminal.utf8(environ, locale.nl_langinfo(locale.CODESET))
+        elif utf8 is None:
+            utf8 = config.unicode == "yes"
+        self.utf8 = bool(utf8)
+        """The terminal shows more than ASCII."""
+        for each in theme.THEMES.values():
+            if each.depth <= self.depth:
+                self.register_theme(each.widgets)
+        chosen = theme.theme_for(config.theme, self.depth)
+        self.theme = chosen.widgets.name
+        self.main = MainScreen(source, chosen, theme.UNICODE if utf8 else theme.ASCII, config, session, environ)
+        self.set_keymap({name: self.main.commands[name].keys for name in config.keys if name in self.main.commands})
+        source.set_interval(config.interval)
 
     def get_default_screen(self) -> MainScreen:
         return self.main
@@ -67,28 +91,37 @@ class NettopApp(App[None]):
             # tests run the app outside the main thread, where signals cannot be handled
             with contextlib.suppress(ValueError, RuntimeError):
                 loop.add_signal_handler(number, self.exit)
-        gc.disable()
-        self._sweep_due = time.monotonic() + SWEEP
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.ascii_only = not self.utf8
+        self._garbage = Garbage()
         self.run_worker(self.source.run(self._show, self.main.show_notice), name="source")
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
-            self.main.key_pressed()
+            self.main.key_pressed(event)
         await super().on_event(event)
 
-    def _show(self, snapshot: Snapshot) -> None:
-        """Show a picture, and look for garbage among what came since the last: 2 ms.
+    def action_suspend_process(self) -> None:
+        """Ctrl-Z: stop, as any program in a shell does."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.stop()
 
-        Python's own full collections walk every row: 80 ms with 42,000 of them, in the middle of a key, to find
-        nothing, as rows hold no cycles. Nettop's come when nobody looks.
-        """
+    def copy_to_clipboard(self, text: str) -> None:
+        """To that of the terminal one sits at."""
+        if self._driver is not None:
+            self._driver.write(clipboard.sequence(text, self.main.environ))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return filters if self.depth else [*filters, WithoutColor()]
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Send a picture to the terminal, unless that has not taken the last ones yet."""
+        driver = self._driver
+        if not (renderable is not None and isinstance(driver, TerminalDriver) and driver.behind()):
+            super()._display(screen, renderable)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """Show a picture."""
         self.main.show(snapshot)
-        now = time.monotonic()
-        if snapshot.interval is None:
-            gc.freeze()  # the rows of a key frame stay: no collection need look at them
-        elif now >= self._sweep_due and self.main.unattended > UNATTENDED:
-            self._sweep_due = now + SWEEP
-            gc.collect()
-            gc.freeze()
-        else:
-            gc.collect(0)
+        self._garbage.look(self.main.unattended, afresh=snapshot.interval is None)

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import Mapping
 
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
 
+from nettop.config import DEFAULTS, Config
+from nettop.config.session import Session
+from nettop.names import Hosts, Names, Services
 from nettop.order import Order
 from nettop.query import QueryError
 from nettop.snapshot import EMPTY, Snapshot
-from nettop.tui import status
+from nettop.tui import lifeline, status
 from nettop.tui.commands import COMMANDS
 from nettop.tui.commands.command import bindings
-from nettop.tui.filter import FilterLine
+from nettop.tui.keymap import remapped
+from nettop.tui.levels import Levels
+from nettop.tui.lifeline import Lifeline
 from nettop.tui.line import Line
+from nettop.tui.page import PageScreen
 from nettop.tui.paint import DiffCompositor
-from nettop.tui.panes import Levels, Pane
-from nettop.tui.screens import PageScreen
+from nettop.tui.panes import Pane
+from nettop.tui.prompt import Prompt, PromptLine
 from nettop.tui.source import Source
 from nettop.tui.table import Table
-from nettop.tui.theme import Look, Signs
+from nettop.tui.theme import Signs, Theme
 
 SMALLEST = (60, 20)
 """Columns and lines below which there is nothing sensible to show."""
 
+KINDRED = 16
+"""Pictures between two looks at what nettop's own session hangs on: it hardly ever changes."""
+
 QUIET = 0.03
 """Seconds after a key during which work on the list waits, so that the key's effect is painted first."""
+
+PATIENCE = 1.0
+"""Seconds a command waits for the list to show what was asked of it."""
 
 
 class MainScreen(Screen[None]):
@@ -38,32 +52,65 @@ class MainScreen(Screen[None]):
     BINDINGS = bindings(COMMANDS)
     AUTO_FOCUS = "Table"
 
-    def __init__(self, source: Source, look: Look, signs: Signs) -> None:
+    def __init__(
+        self,
+        source: Source,
+        theme: Theme,
+        signs: Signs,
+        config: Config = DEFAULTS,
+        session: Session | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """`session` tells how to begin, where not as `config` says; `environ` of the terminal and of ssh. Raises
+        ConfigError for keys that cannot be."""
         super().__init__()
         self._compositor = DiffCompositor()
         self.source = source
-        self.look = look
+        self.look = theme.look
         self.signs = signs
-        self.commands = {command.name: command for command in COMMANDS}
-        self.levels = Levels(next(iter(status.PANES)))
+        self.config = config
+        self.environ = environ
+        self.commands = {
+            command.name: command
+            for command in remapped(COMMANDS, config.keys)
+            if not (config.read_only and command.acts)
+        }
+        session = session or Session.begin(config)
+        self.levels = Levels(session.pane or config.pane, session)
+        self.known_names: Names = Hosts() if config.resolve else Services()
+        """What they are shown by once they are wanted."""
+        self.names: Names | None = self.known_names if config.names else None
+        """What addresses and ports are called; None shows their numbers."""
+        self.past_filters: dict[str, list[str]] = {}
+        """View name → what was filtered by before, the newest last."""
         self.latest = EMPTY
         """The newest picture: what the lines at the top tell."""
         self.snapshot = EMPTY
         """The picture the table shows; stays behind while frozen."""
         self.frozen = False
+        self.lifeline = lifeline.NOTHING
+        """What nettop's own session hangs on, as of some pictures ago."""
         self.notice: str | None = None
         self.settled = asyncio.Event()
         """Set while the list shows all that was asked of it."""
         self._message: str | None = None
         self._wanted = asyncio.Event()
+        self._key: events.Key | None = None
         self._key_time = 0.0
+        self._quiet_until = 0.0
         self._own = _Own()
+        self._make_widgets()
+
+    def _make_widgets(self) -> None:
+        """Everything that is drawn, in the colours of `look`."""
+        look, signs = self.look, self.signs
         self._host = Line(look.text)
         self._coverage = Line(look.dim)
         self._tabs = Line(look.band)
         self._title = Line(look.text)
-        self._filter = FilterLine(look)
-        self.table = Table(self.levels.pane, look, signs)
+        self._prompt = PromptLine(look, self.rest)
+        self.table = Table(self.levels.pane, look, signs, self.names)
+        self.table.lifeline = self.lifeline
         self._footer = Line(look.band)
         self._small = Static(f"too small: nettop needs {SMALLEST[0]} by {SMALLEST[1]}", id="small")
 
@@ -72,7 +119,7 @@ class MainScreen(Screen[None]):
         yield self._coverage
         yield self._tabs
         yield self._title
-        yield self._filter
+        yield self._prompt
         yield self.table
         yield self._footer
         yield self._small
@@ -84,42 +131,74 @@ class MainScreen(Screen[None]):
 
     def show(self, snapshot: Snapshot) -> None:
         """A new picture has arrived."""
+        if snapshot.interval is None and self.latest is not EMPTY:
+            self.levels.forget()  # a new stream has begun
         self.latest = snapshot
+        if self.lifeline is lifeline.NOTHING or snapshot.sequence % KINDRED == 0:
+            self.lifeline = self.table.lifeline = self.find_lifeline()
         self._own.tick(snapshot, self.source.memory())
         if not self.frozen:
             self.snapshot = snapshot
             self._want()
+        if self.names and self.names.news():
+            self.table.show(self.pane)
         self._show_status()
         if self.app.screen is not self and isinstance(self.app.screen, PageScreen):
             self.app.screen.update()
 
     def show_notice(self, notice: str | None) -> None:
         """The stream of pictures broke, or is whole again (None)."""
-        self.notice = notice
-        self._show_status()
+        if notice != self.notice:
+            self.notice = notice
+            self._show_status()
 
     async def _keep_up(self) -> None:
         """Bring the pane one looks at up to what was asked, a slice at a time, for as long as the screen lives."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            if self.snapshot is EMPTY:
+                continue  # the list goes on saying that it is being read
             pane, asked = self.pane, self.pane.asked
-            for _ in pane.update(self.snapshot):
-                await asyncio.sleep(0)
-                while (quiet := self._key_time + QUIET - time.monotonic()) > 0:
-                    await asyncio.sleep(quiet)
-                if pane is not self.pane or asked != pane.asked:
-                    self._wanted.set()
-                    break
-            else:
-                self.table.update()
-                self._show_title()
-                if not self._wanted.is_set():
-                    self.settled.set()
+            try:
+                for _ in pane.update(self.snapshot):
+                    await self.breathe()
+                    if pane is not self.pane or asked != pane.asked:
+                        self._wanted.set()
+                        break
+                else:
+                    self.table.update()
+                    self._show_title()
+                    if pane.search and (note := pane.search.said()):
+                        self.tell(note)
+                    if not self._wanted.is_set():
+                        self.settled.set()
+            except QueryError as error:
+                self._give_up(error)
 
-    def key_pressed(self) -> None:
-        """Work on the list waits until the effect of the key is on the screen."""
-        self._key_time = time.monotonic()
+    def _give_up(self, error: QueryError) -> None:
+        """A filter takes too long: the pane has gone back to the one before it."""
+        if self.typing:
+            self._prompt.show_error(error)
+        else:
+            self.tell(error.message)
+        self._want()
+
+    async def breathe(self) -> None:
+        """Between two slices of work: keys come first, and what they do is painted before the work goes on."""
+        await asyncio.sleep(0)
+        while (quiet := self._quiet_until - time.monotonic()) > 0:
+            await asyncio.sleep(quiet)
+
+    async def rest(self) -> None:
+        """As `breathe`, for work that can wait until the list shows what was asked of it."""
+        await self.settled.wait()
+        await self.breathe()
+
+    def key_pressed(self, key: events.Key) -> None:
+        """A key was pressed: work on the list waits until its effect is on the screen."""
+        self._key, self._key_time = key, time.monotonic()
+        self._quiet_until = self._key_time + QUIET
 
     @property
     def unattended(self) -> float:
@@ -140,11 +219,11 @@ class MainScreen(Screen[None]):
         self._show_title()
 
     def _show_title(self) -> None:
-        self._title.show(status.title_line(self.pane, self.size.width, self.look, self.signs))
+        self._title.show(status.title_line(self.pane, self.names is not None, self.size.width, self.look, self.signs))
         self._show_footer()
 
     def _show_footer(self) -> None:
-        self._footer.show(status.footer_line(self._message, self.commands.values(), self.size.width, self.look))
+        self._footer.show(status.footer_line(self._message, self.commands, self.levels, self.size.width, self.look))
 
     # --- events ---
 
@@ -160,28 +239,38 @@ class MainScreen(Screen[None]):
     def on_table_moved(self) -> None:
         self._show_title()
 
-    def on_filter_line_typed(self, event: FilterLine.Typed) -> None:
-        try:
-            self.pane.set_filter(event.text)
-        except QueryError as error:
-            self._filter.show_error(error)
-        else:
-            self._filter.show_error(None)
-            self._want()
-
     def _compositor_forget(self) -> None:
         if isinstance(self._compositor, DiffCompositor):
             self._compositor.forget()
 
     # --- what commands do with it ---
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a filter is typed, a slash is a letter of it."""
-        return not (self.typing and action == "command" and parameters == ("filter",))
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """While something is typed, the keys that belong to it are no commands."""
+        return not (action == "command" and self.typing and self._key and self._prompt.takes(self._key))
 
-    def action_command(self, name: str) -> None:
-        """A key asks for a command."""
-        self.commands[name].run(self)
+    async def action_command(self, name: str) -> None:
+        """A key asks for a command. It acts on what the keys before it have asked for, if that comes in time."""
+        command = self.commands.get(name)
+        if command is None:  # nettop is read-only
+            return
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if self.typing:
+                    await self._prompt.told()
+                elif command.on_row:
+                    await self._caught_up()
+        except TimeoutError:
+            self.tell("the list is not ready yet: press the key again")
+        else:
+            command.run(self)
+
+    async def _caught_up(self) -> None:
+        """Wait until the pane shows what was asked of it."""
+        while self.pane.pending and self.snapshot is not EMPTY:
+            self._quiet_until = 0.0  # nothing has to be painted first
+            self._want()
+            await self.settled.wait()
 
     @property
     def pane(self) -> Pane:
@@ -190,8 +279,12 @@ class MainScreen(Screen[None]):
 
     @property
     def typing(self) -> bool:
-        """A filter is being typed."""
-        return self._filter.display
+        """A filter, or what to look for, is being typed."""
+        return self._prompt.display
+
+    def find_lifeline(self) -> Lifeline:
+        """What nettop's own session hangs on now."""
+        return Lifeline.of(self.latest, self.environ)
 
     def tell(self, message: str | None) -> None:
         """Say something in the footer until the next key."""
@@ -207,7 +300,7 @@ class MainScreen(Screen[None]):
 
     def arrive(self) -> None:
         """Show the pane that `levels` now leads to."""
-        self.close_filter()
+        self.close_prompt()
         self._message = None
         self.table.show(self.pane)
         self._show_status()
@@ -218,8 +311,11 @@ class MainScreen(Screen[None]):
         self.table.show(self.pane)
         self._show_title()
 
-    def ask(self) -> None:
-        """Something else is asked of the pane: show what, and bring the list up to it."""
+    def ask(self, *, at_once: bool = False) -> None:
+        """Something else is asked of the pane: show what, and bring the list up to it; `at_once` where nothing else is
+        to be painted before."""
+        if at_once:
+            self._quiet_until = 0.0
         self._show_title()
         self._want()
 
@@ -230,18 +326,31 @@ class MainScreen(Screen[None]):
         self.table.show_order()
         self.ask()
 
-    def open_filter(self) -> None:
-        """Let a filter be typed."""
+    def open_prompt(self, prompt: Prompt) -> None:
+        """Let something be typed in place of the title."""
         self._title.display = False
-        self._filter.open(self.pane.filter_text)
+        self._prompt.open(prompt)
+        self.tell(prompt.hint)
 
-    def close_filter(self) -> None:
+    def close_prompt(self) -> None:
         """Keep what is typed and go back to the list."""
         if self.typing:
-            self._filter.close()
+            self._prompt.close()
             self._title.display = True
             self.set_focus(self.table)
+            self._message = None
             self._show_title()
+
+    def choose_columns(self, names: tuple[str, ...] | None) -> None:
+        """Show these fields of the view one looks at from now on, or its own."""
+        self.levels.choose_columns(names)
+        self.show_pane()
+        self.ask()
+
+    def show_names(self, names: Names | None) -> None:
+        """Say what addresses and ports are called; None: show their numbers."""
+        self.names = self.table.names = names
+        self.show_pane()
 
     def freeze(self, frozen: bool) -> None:
         """Keep the picture the table shows, or go on with the newest."""
@@ -249,6 +358,18 @@ class MainScreen(Screen[None]):
         if not frozen:
             self.snapshot = self.latest
             self._want()
+        self._show_status()
+
+    def use_theme(self, theme: Theme) -> None:
+        """Draw in other colours from now on."""
+        self.look = theme.look
+        self.app.theme = theme.widgets.name
+        self.call_later(self._remake)
+
+    async def _remake(self) -> None:
+        self._make_widgets()
+        await self.recompose()
+        self.set_focus(self.table)
         self._show_status()
 
     def repaint(self) -> None:

@@ -18,6 +18,8 @@ from rich.console import COLOR_SYSTEMS, Console, RenderableType
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.strip import Strip
 
@@ -92,7 +94,7 @@ class Pen:
             self._out.append(f"\x1b[{y + 1};{x + 1}H")
         style = segment.style or Style.null()
         if style is not self._style and style != self._style:
-            self._out.append(sgr(style, self._colors))
+            self._out.append(sgr(self._style, style, self._colors))
             self._style = style
         self._out.append(segment.text)
         self._at = (x + width, y)
@@ -103,13 +105,38 @@ class Pen:
         return "".join(self._out)
 
 
+class WithoutColor(LineFilter):
+    """Leaves bold, reverse and underlined as they are."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002  # there is none
+        return [Segment(text, style and style.without_color, control) for text, style, control in segments]
+
+
+@lru_cache(4096)
+def sgr(before: Style | None, style: Style, colors: ColorSystem | None) -> str:
+    """The shortest escape sequence that turns one style into another; None stands for whatever was set before."""
+    attributes, foreground, background = _codes(style, colors)
+    if before is not None:
+        old_attributes, old_foreground, old_background = _codes(before, colors)
+        if old_attributes == attributes:
+            changed = [foreground or "39"] if foreground != old_foreground else []
+            changed += [background or "49"] if background != old_background else []
+            return f"\x1b[{';'.join(changed)}m" if changed else ""
+    return f"\x1b[{';'.join(filter(None, ('0', attributes, foreground, background)))}m"
+
+
 @lru_cache(512)
-def sgr(style: Style, colors: ColorSystem | None) -> str:
-    """The escape sequence that sets exactly this style, whatever was set before."""
+def _codes(style: Style, colors: ColorSystem | None) -> tuple[str, str, str]:
+    """The numbers, joined by semicolons, that set its attributes, foreground and background (ECMA-48, 8.3.117)."""
     if colors is None:
-        return "\x1b[0m"
-    codes = style.render("x", color_system=colors).partition("m")[0].removeprefix("\x1b[")
-    return f"\x1b[0;{codes}m" if codes != "x" else "\x1b[0m"
+        return "", "", ""
+    foreground, background = (
+        ";".join(color.downgrade(colors).get_ansi_codes(foreground=is_foreground)) if color else ""
+        for color, is_foreground in ((style.color, True), (style.bgcolor, False))
+    )
+    drawn = style.without_color.render("x", color_system=colors)
+    attributes = "" if drawn == "x" else drawn.partition("m")[0].removeprefix("\x1b[")
+    return attributes, foreground, background
 
 
 def _draw_difference(pen: Pen, x: int, y: int, before: Strip | None, after: Strip) -> None:

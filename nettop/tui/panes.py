@@ -7,95 +7,61 @@ rows that changed are looked at: the rest is still filtered and still in order.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Set
-from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator, Mapping, Set
+from typing import Any, NamedTuple
 
-from nettop.fields import VIEWS, Kind, View
+from nettop import format as text
+from nettop.fields import Kind, View
 from nettop.order import Order, parse_sort
-from nettop.query import Query, parse
-from nettop.snapshot import NamespaceRow, ProcessRow, Snapshot
-
-SLICE = 0.003
-"""Seconds of work between two chances for a key to be handled."""
-RUN = 2048
-"""Rows sorted at a time, about as long as a slice; sorted runs are merged afterwards."""
-HOLD = 3.0
-"""Seconds the order holds after the cursor moved, so that rows do not run away from it."""
+from nettop.query import Query, QueryError, parse
+from nettop.snapshot import Snapshot
+from nettop.tui.entries import Entry, EntryMaker, entry_maker, in_place, let_go, merged
+from nettop.tui.marks import Sight, Test
+from nettop.tui.pace import Pace
+from nettop.tui.scopes import Scope
+from nettop.tui.search import Search
+from nettop.tui.shown import Shown
+from nettop.tui.tree import Tree
 
 ORDERS = {"events": "-time"}
 """What a pane is sorted by at first, where not as in a plain view: a log grows at its end, a screen shows its top."""
 
-Entry = tuple[bool, Any, int, int]
-"""(known or not, sort value, rank and row id with the sign of the direction): sorts as the rows are shown."""
+LOG = "events"
+"""The table whose rows never change places."""
 
 
-@dataclass(frozen=True)
-class Scope:
-    """What one has drilled into: the rows of each view that belong to it."""
+class User(NamedTuple):
+    """Whose rows are shown."""
 
-    title: str
-    tests: Mapping[str, Callable[[Any], bool]]
-    """View name → does a row belong; a view that is not named is not narrowed."""
+    uid: int
+    name: str
 
 
-def process_scope(row: ProcessRow) -> Scope:
-    """A process: the sockets it holds, first or not; its namespace."""
-    key = row.process.key
-    return Scope(
-        f"{row.process.comm} ({row.process.pid})",
-        {
-            "connections": lambda c: any(owner.process == key for owner in c.owners),
-            "processes": lambda p: p.process.key == key,
-            "namespaces": lambda n: n.namespace.netns == row.process.netns,
-        },
-    )
-
-
-def namespace_scope(row: NamespaceRow) -> Scope:
-    """A network namespace: the processes and sockets inside."""
-    netns, name = row.namespace.netns, row.namespace.name
-    return Scope(
-        # the breadcrumb begins with the machine, which is called host too
-        name if name and row.namespace.kind != "host" else f"netns {name or netns}",
-        {
-            "connections": lambda c: c.socket.netns == netns,
-            "processes": lambda p: p.process.netns == netns,
-            "namespaces": lambda n: n.namespace.netns == netns,
-        },
-    )
-
-
-class Pane:
+class Pane(Shown):
     """One list of rows and where one is in it."""
 
     def __init__(self, view: View, scope: Scope | None = None) -> None:
+        super().__init__(log=view.table == LOG)
         self.view = view
-        self.test = scope.tests.get(view.name) if scope else None
+        self.scope = scope
+        self.sight = Sight()
+        self.test: Test | None = None
+        """What a row must pass besides the filter; None where every row does."""
+        self.user: User | None = None
+        """Only rows of that user are shown."""
+        self.columns: tuple[str, ...] | None = None
+        """The fields shown, where not the view's own."""
         self.order: Order = parse_sort(ORDERS.get(view.name, view.sort), view)
         self.filter_text = ""
         self.query: Query | None = None
-        self.rows: Mapping[int, Any] = {}
-        """Every row of the view in the picture shown."""
-        self.now = 0.0
-        """The time of that picture, in seconds since the epoch."""
-        self.ids: list[int] = []
-        """The rows shown, in the order shown."""
-        self.cursor: int | None = None
-        """Id of the row under the cursor; None until one moves: the cursor is on the first row, whichever it is."""
-        self.line = 0
-        """Index of the cursor in `ids`."""
-        self.top = 0
-        """Index in `ids` of the first row on the screen."""
-        self.scrolled = 0
-        """Columns that are out of sight to the left."""
-        self.hold = False
-        """Asked by the user to leave the order alone."""
-        self._held_until = 0.0
+        self._last_good: tuple[str, Query | None] = ("", None)
+        """The filter of the rows shown."""
+        self.search: Search | None = None
+        """What is looked for among the rows without hiding the others."""
+        self.as_tree = False
+        self.tree = Tree()
+        self._ordered: list[int] = []  # what passes, in order; the same object as `ids` unless there is a tree
         self._entries: list[Entry] = []
-        self._passing: dict[int, None] = {}  # a set of 42,000 would be three times as large
         self._sequence = -1
         self.first = True
         """The picture shown has no interval: see `fields.View.first`."""
@@ -103,14 +69,84 @@ class Pane:
         """Something was asked for that the list does not show yet."""
         self.asked = 0
         """Grows whenever something else is asked for."""
+        self._narrow()
+
+    @property
+    def notes(self) -> list[str]:
+        notes = super().notes
+        if self.sight.mark and self._since:
+            notes.append(f"since {text.time_of_day(self.sight.mark.time)}")
+        if not self.sight.ended:
+            notes.append("ended left out")
+        if not self.sight.kernel and self.view.table == "processes":
+            notes.append("kernel left out")
+        return notes
 
     # --- asking for something else ---
 
     def set_filter(self, text: str) -> None:
         """Show only rows that match; raises QueryError and keeps the last good filter where the text does not parse."""
-        query = parse(text, self.view)
+        query = parse(text, self.view, self.columns)
         self.filter_text, self.query = text.strip(), None if query.everything else query
         self._ask()
+
+    def set_user(self, user: User | None) -> None:
+        """Show only rows of that user, or those of everybody."""
+        self.user = user
+        self._narrow()
+        self._ask()
+
+    def set_sight(self, sight: Sight) -> None:
+        """Leave out what all lists leave out."""
+        if sight != self.sight:
+            self.sight, self._since = sight, sight.since(self.view.table)
+            self._narrow()
+            self._ask()
+
+    def set_tree(self, as_tree: bool) -> None:
+        """Show processes as a tree, or as a list."""
+        self.as_tree = as_tree
+        self._held_until = 0.0
+        self._ask()
+
+    def fold(self, ids: Set[int], closed: bool) -> None:
+        """Fold the subtrees of these rows, or unfold them."""
+        self.tree.folded = self.tree.folded | ids if closed else self.tree.folded - ids
+        self._ask()
+
+    def forget(self) -> None:
+        """The rows to come have other ids."""
+        self.tags, self.followed, self.cursor = {}, None, None
+        self.tree.folded = set()
+        self._ask()
+
+    def _narrow(self) -> None:
+        """Put together what a row must pass."""
+        tests = self.sight.tests(self.view.table)
+        if self.scope and self.view.table in self.scope.tests:
+            tests.append(self.scope.tests[self.view.table])
+        if self.user:
+            uid, uid_of = self.user.uid, self.view.fields["uid"].get
+            tests.append(lambda row: uid_of(row, 0.0) == uid)
+        self.test = None if not tests else tests[0] if len(tests) == 1 else lambda row: all(test(row) for test in tests)
+
+    def set_columns(self, names: tuple[str, ...] | None) -> None:
+        """Show these fields, or the view's own; that is also where the words of a filter are looked for."""
+        if names != self.columns:
+            self.columns, self.scrolled = names, 0
+            self.set_filter(self.filter_text)
+
+    def find(self, text: str, line: int) -> None:
+        """Bring the cursor to the first row from that line on that matches, whichever it is; raises QueryError."""
+        query = parse(text, self.view, self.columns)
+        self.search = None if query.everything else Search(query, line)
+        self.asked += 1
+
+    def find_next(self, step: int) -> None:
+        """Bring the cursor to the next row that matches what is looked for, upwards with a step of -1."""
+        if self.search:
+            self.search.go_on(self.line, step)
+            self.asked += 1
 
     def set_order(self, order: Order) -> None:
         self.order = order
@@ -121,46 +157,27 @@ class Pane:
         self.pending = True
         self.asked += 1
 
-    @property
-    def held(self) -> bool:
-        """Rows stay where they are for now, whatever their values."""
-        return self.hold or time.monotonic() < self._held_until
-
-    # --- moving ---
-
-    @property
-    def row(self) -> Any | None:
-        """The row under the cursor."""
-        return self.rows.get(self.ids[self.line]) if self.ids else None
-
-    def move(self, lines: int) -> None:
-        """Move the cursor that many rows, as far as there are any."""
-        self.move_to(self.line + lines)
-
-    def move_to(self, line: int) -> None:
-        if not self.ids:
-            return
-        self.line = max(0, min(line, len(self.ids) - 1))
-        self.cursor = self.ids[self.line]
-        self._held_until = time.monotonic() + HOLD
-
-    def scroll(self, height: int) -> None:
-        """Bring the cursor into a window of that many rows, moving the window as little as possible."""
-        last = max(0, len(self.ids) - height)
-        self.top = max(0, min(self.top, self.line, last), min(self.line - height + 1, last))
-
     # --- following the pictures ---
 
     def update(self, snapshot: Snapshot) -> Iterator[None]:
         """Bring the pane up to a picture; yields whenever a few milliseconds have been used.
 
         What the pane shows changes at the very end; giving up before leaves it as it was. Whoever drives this gives up
-        when `asked` has changed meanwhile: the work is for a question nobody asks any more.
+        when `asked` has changed meanwhile: the work is for a question nobody asks any more. QueryError tells that the
+        filter takes too long; the one before is in force again.
         """
-        rows: Mapping[int, Any] = getattr(snapshot, self.view.name)
-        whole = self.pending or self._drifts
-        changed = rows.keys() if whole else self._changes(snapshot, rows)
+        if self.search and self.search.wanted and not self.pending and snapshot.sequence == self._sequence:
+            yield from self._seek()
+            return
+        live, changed = yield from self._read(snapshot)
         yield
+        rows, since = live, self._since
+        if since:
+            rows = since.with_gone(live)
+            yield
+        whole = self.pending or self.drifts
+        if whole:
+            changed = rows.keys()
         kept: list[Entry] = []
         passing: dict[int, None] = {}
         sign = -1 if self.order.descending else 1
@@ -170,29 +187,74 @@ class Pane:
             yield
             passing = {row_id: None for row_id in self._passing if row_id not in changed}
             yield
-        fresh: list[Entry] = []
-        test, query, entry_of, now = self.test, self.query, _entry_maker(self.order, self.view.rank), snapshot.time
-        pace = _Pace()
-        for row_id in changed:
-            row = rows.get(row_id)
-            if row is not None and (test is None or test(row)) and (query is None or query.matches(row, now)):
-                fresh.append(entry_of(row_id, row, now))
-                passing[row_id] = None
-            if pace.spent:
-                yield
-        entries = yield from _merge(kept, fresh, self.order.descending)
+        now = snapshot.time
+        entry_of = entry_maker(self.order, self.view.rank)
+        fresh = yield from self._sift(changed, rows, live, now, entry_of)
+        for entry in fresh:
+            passing[sign * entry[-1]] = None
         yield
-        ids = [sign * entry[-1] for entry in entries]
+        entries = yield from merged(kept, fresh, self.order.descending)
         yield
-        if self.held and self.ids:
-            ids = _in_place(self.ids, self._passing, ids, passing)
-        self._entries, self._passing, self._sequence = entries, passing, snapshot.sequence
-        self.rows, self.now, self.ids, self.pending = rows, now, ids, False
+        ordered = [sign * entry[-1] for entry in entries]
+        yield
+        held = self.held and bool(self._ordered)
+        if held:
+            ordered = in_place(self._ordered, self._passing, ordered, passing)
+        arranged = None
+        if self.as_tree:
+            place = None if held else lambda row_id, row: entry_of(row_id, row, now)
+            arranged = yield from self.tree.arrange(ordered, rows, self.test, place, self.order.descending)
+        yield
+        before, self._entries, self._passing, self._sequence = self._entries, entries, passing, snapshot.sequence
+        self._ordered, self.arranged, self.ids = ordered, arranged, arranged.ids if arranged else ordered
+        self.rows, self._live, self.now, self.pending = rows, live, now, False
         self.first = snapshot.interval is None
+        self._last_good = self.filter_text, self.query
+        self.tags = {row_id: None for row_id in self.tags if row_id in rows}
         self._find_cursor()
+        yield from let_go(before)
+        yield from self._seek()
+
+    def _seek(self) -> Iterator[None]:
+        """Go to the row that is looked for, in slices."""
+        if self.search:
+            line = yield from self.search.seek(self.ids, self.rows, self.now)
+            if line is not None:
+                self.move_to(line)
+
+    def _read(self, snapshot: Snapshot) -> Generator[None, None, tuple[Mapping[int, Any], Set[int]]]:
+        """The rows of a picture by id, and the ids of those that are not as in the picture shown, in slices."""
+        rows: Mapping[int, Any] = getattr(snapshot, self.view.table)
+        yield
+        return rows, self._changes(snapshot, rows)
+
+    def _sift(
+        self, ids: Iterable[int], rows: Mapping[int, Any], live: Mapping[int, Any], now: float, entry_of: EntryMaker
+    ) -> Generator[None, None, list[Entry]]:
+        """The entries of those of the rows that are to be shown, in slices."""
+        found: list[Entry] = []
+        test, query, since = self.test, self.query, self._since
+        pace = Pace()
+        try:
+            for row_id in ids:
+                row = rows.get(row_id)
+                if (
+                    row is not None
+                    and (test is None or test(row))
+                    and (query is None or query.matches(row, now))
+                    and (since is None or since.change(row_id, row, live))
+                ):
+                    found.append(entry_of(row_id, row, now))
+                if pace.spent:
+                    yield
+        except QueryError:  # its regular expression takes too long
+            self.filter_text, self.query = self._last_good
+            self._last_good = "", None  # should that be what takes too long
+            raise
+        return found
 
     @property
-    def _drifts(self) -> bool:
+    def drifts(self) -> bool:
         """Time alone changes what matches or how it is sorted."""
         spans = [field.name for field in self.view.fields.values() if field.kind is Kind.SECONDS]
         return self.order.field.name in spans or any(name in self.filter_text for name in spans)
@@ -201,140 +263,9 @@ class Pane:
         """Ids of rows that are new, different or gone since the picture shown."""
         if snapshot.sequence == self._sequence:
             return frozenset()
-        told = snapshot.changed.get(self.view.name)
+        told = snapshot.changed.get(self.view.table)
         if told is not None and snapshot.sequence == self._sequence + 1:
             return told
         changed = {row_id for row_id, row in rows.items() if self.rows.get(row_id) is not row}
         changed.update(self.rows.keys() - rows.keys())
         return changed
-
-    def _find_cursor(self) -> None:
-        """Put the cursor onto its row; where that is gone, onto the one now on its line."""
-        if self.cursor is None:
-            self.line = 0
-        elif self.cursor in self._passing:
-            self.line = self.ids.index(self.cursor)
-        elif self.ids:
-            self.line = min(self.line, len(self.ids) - 1)
-            self.cursor = self.ids[self.line]
-        else:
-            self.line, self.cursor = 0, None
-
-
-class _Pace:
-    """Tells when a slice of work has used its time."""
-
-    def __init__(self) -> None:
-        self._until = time.perf_counter() + SLICE
-
-    @property
-    def spent(self) -> bool:
-        """True once per slice, when its time is over; the next slice begins then."""
-        now = time.perf_counter()
-        if now < self._until:
-            return False
-        self._until = now + SLICE
-        return True
-
-
-def _entry_maker(order: Order, rank: Callable[[Any], int]) -> Callable[[int, Any, float], Entry]:
-    """What makes the entry of a row: known values before unknown ones in either direction, then the lower rank and the
-    lower id."""
-    key, descending = order.key(), order.descending
-    sign = -1 if descending else 1
-
-    def entry(row_id: int, row: Any, now: float) -> Entry:
-        value = key(row, now)
-        if value is None:
-            return (not descending, 0, sign * rank(row), sign * row_id)
-        return (descending, value, sign * rank(row), sign * row_id)
-
-    return entry
-
-
-def _in_place(
-    shown: list[int], were: Mapping[int, None], in_order: list[int], passing: Mapping[int, None]
-) -> list[int]:
-    """The rows that pass, those shown before where they were, new ones after them."""
-    if were.keys() == passing.keys():
-        return shown
-    new = passing.keys() - were.keys()
-    return [row_id for row_id in shown if row_id in passing] + [row_id for row_id in in_order if row_id in new]
-
-
-def _merge(kept: list[Entry], fresh: list[Entry], descending: bool) -> Generator[None, None, list[Entry]]:
-    """Rows in order and rows in none become one list in order, in slices.
-
-    Python's sort finds the two runs and merges them in linear time, so no step takes longer than one pass.
-    """
-    runs = []
-    for start in range(0, len(fresh), RUN):
-        runs.append(sorted(fresh[start : start + RUN], reverse=descending))
-        yield
-    while len(runs) > 1:
-        pairs = [runs[index : index + 2] for index in range(0, len(runs), 2)]
-        runs = []
-        for pair in pairs:
-            runs.append(sorted(chain.from_iterable(pair), reverse=descending))
-            yield
-    merged = kept + runs[0] if runs else kept
-    merged.sort(reverse=descending)
-    return merged
-
-
-@dataclass
-class Level:
-    """One step of drilling down: its panes, each with its own filter, order and cursor."""
-
-    scope: Scope | None
-    active: str
-    panes: dict[str, Pane] = field(default_factory=dict)
-
-    @property
-    def pane(self) -> Pane:
-        """The pane one looks at; made when it is first asked for."""
-        if self.active not in self.panes:
-            self.panes[self.active] = Pane(VIEWS[self.active], self.scope)
-        return self.panes[self.active]
-
-
-class Levels:
-    """Where one is: the whole machine, or some steps into it."""
-
-    def __init__(self, view: str) -> None:
-        self._stack = [Level(None, view)]
-
-    @property
-    def level(self) -> Level:
-        return self._stack[-1]
-
-    @property
-    def pane(self) -> Pane:
-        return self.level.pane
-
-    def open(self, view: str) -> None:
-        """Look at another view of the same scope."""
-        self.level.active = view
-
-    def drill(self) -> bool:
-        """Go into the row under the cursor; False where there is nothing to go into."""
-        row = self.pane.row
-        if isinstance(row, ProcessRow):
-            self._stack.append(Level(process_scope(row), "connections"))
-        elif isinstance(row, NamespaceRow):
-            self._stack.append(Level(namespace_scope(row), "connections"))
-        else:
-            return False
-        return True
-
-    def back(self) -> bool:
-        """Up one step, to where one was; False at the top."""
-        if len(self._stack) == 1:
-            return False
-        self._stack.pop()
-        return True
-
-    @property
-    def trail(self) -> list[str]:
-        """The breadcrumb: the scopes from the outermost to the one one is in, empty for the whole machine."""
-        return [level.scope.title for level in self._stack if level.scope]

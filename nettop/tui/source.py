@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from nettop.snapshot import HostRates, Snapshot
+from nettop.requests import Answer, Request
+from nettop.snapshot import HostRates, Sample, Snapshot
 
 
 class Source(Protocol):
@@ -18,8 +19,8 @@ class Source(Protocol):
         the last picture stays on the screen.
         """
 
-    def history(self, view: str, row_id: int) -> Sequence[tuple[float, float]]:
-        """Recent (rx_rate, tx_rate) of a row in bytes a second, oldest first; empty where none is kept."""
+    def history(self, view: str, row_id: int) -> Sequence[Sample]:
+        """A row in the last pictures, oldest first; empty where it never moved, or none is kept."""
 
     def host_history(self) -> Sequence[HostRates]:
         """Recent rates of the whole machine, oldest first."""
@@ -29,3 +30,7 @@ class Source(Protocol):
 
     def set_interval(self, seconds: float) -> None:
         """Ask for a picture every so many seconds from now on."""
+
+    async def ask(self, request: Request) -> Answer:
+        """Have something done or looked up; answered in any case and within seconds, also where it is not possible, as
+        with a recording."""

@@ -7,7 +7,7 @@ their width, so that nothing moves from one picture to the next but the figures 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,12 +17,25 @@ from nettop import format as text
 from nettop.fields import VIEWS
 from nettop.snapshot import HostRates, Snapshot
 from nettop.tui.commands.command import Command
+from nettop.tui.levels import Levels
 from nettop.tui.line import Pieces, between, cells, joined, piece
-from nettop.tui.panes import Levels, Pane
+from nettop.tui.panes import Pane
 from nettop.tui.theme import Look, Signs
 
-PANES = {"processes": "1", "connections": "2", "namespaces": "3", "events": "5"}
+PANES = {"processes": "1", "connections": "2", "namespaces": "3", "containers": "4", "events": "5"}
 """The views that have a pane, with the key that opens it."""
+
+SHORT = {"processes": "Procs", "connections": "Conns", "namespaces": "Netns"}
+"""View name → its title where there is no room."""
+
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "processes": ("sort", "tree", "group", "signal", "enlarge", "copy", "tag", "mark", "user", "columns", "freeze"),
+    "connections": ("sort", "group", "listeners", "close_socket", "copy", "mark", "columns", "names", "user", "freeze"),
+    "namespaces": ("sort", "enlarge", "copy", "mark", "columns", "freeze"),
+    "containers": ("sort", "enlarge", "copy", "mark", "columns", "freeze"),
+    "events": ("freeze", "copy", "columns", "sort"),
+}
+"""View name → the commands one most probably wants there, for the footer: as many as fit, after those for any view."""
 
 REASON = 28
 """Cells of the first reason for being degraded that are shown at any cost."""
@@ -49,7 +62,7 @@ def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look
     """Who the machine is and how busy: name, rates, cpu, memory, retransmits, load, time since it started."""
     host, rates = snapshot.host, snapshot.rates
     if host is None:
-        return [piece(" reading the machine …" if signs.bars else " reading the machine ...", look.dim)]
+        return [piece(" reading the machine ...", look.dim)]
 
     def figure(label: str, value: str, style: Style) -> Pieces:
         return [piece(f"{label} ", look.dim), piece(value, style)]
@@ -73,7 +86,7 @@ def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look
 
     gap = 3
     for bars, gap in ((8, 3), (5, 3), (5, 2), (0, 3), (0, 2)):
-        line = parts(bars if signs.bars else 0)
+        line = parts(bars)
         if bars:
             line = _without_most_expendable(line, width, gap)
         if _width(line, gap) <= width:
@@ -117,11 +130,12 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
         )
     )
     if own.cpu is not None:
-        parts.append(_Part(4, [piece("nettop ", look.dim), piece(_percent(own.cpu), look.text)]))
-        if own.memory:
-            parts[-1].pieces.append(piece(f" {text.bytes_(own.memory).replace(' ', '')}", look.text))
+        memory = f" {text.bytes_(own.memory).replace(' ', ''):>5}" if own.memory else ""
+        used = f"{text.percent(own.cpu):>4}%{memory}"  # right-aligned: what stands behind it keeps its place
+        parts.append(_Part(4, [piece("nettop ", look.dim), piece(used, look.text)]))
     separator = f" {signs.separator} "
     complaints = [health for health in snapshot.health if health.status != "absent"]
+    complaints.sort(key=lambda health: health.source != "budget")  # why the figures come late goes before the rest
     if not complaints:
         return _fitted(parts, width, separator, look.dim)
     first, *others = complaints
@@ -135,40 +149,57 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
 
 
 def tabs_line(snapshot: Snapshot, levels: Levels, frozen: bool, width: int, look: Look, signs: Signs) -> Pieces:
-    """The panes with their keys and counts, and the way from the machine to where one is."""
-    groups: Pieces = []
-    trail = levels.trail
-    for name, number in PANES.items():
-        count = "" if trail or width < 70 else f" {len(getattr(snapshot, name)):,}"
-        if name == levels.level.active:
-            groups.append(piece(f" {number} {VIEWS[name].title}{count} ", look.active))
-        else:
-            groups += [
-                piece(f" {number} ", look.key),
-                piece(VIEWS[name].title, look.band),
-                piece(f"{count} ", look.band_dim),
-            ]
-    right: Pieces = []
-    if frozen:
-        right.append(piece(" FROZEN ", look.active))
-    if trail:
-        crumb = f" {signs.crumb} "
-        room = max(10, width - cells(groups) - cells(right) - 2)
-        whole = crumb.join(["host", *(text.safe(title) for title in trail), levels.level.active])
-        if text.cell_width(whole) > room:
-            whole = f"{signs.ellipsis}{crumb}{text.safe(trail[-1])}{crumb}{levels.level.active}"
-        right.append(piece(f" {text.fit(whole, min(room, text.cell_width(whole)))} ", look.band_strong))
-    return between(groups, right, width, look.band)
+    """The panes with their keys and counts, and the way from the machine to where one is, which is worth more."""
+    active, trail = levels.level.active, [text.safe(title) for title in levels.trail]
+    crumb = f" {signs.crumb} "
+    way = crumb.join(["host", *trail, active]) if trail else ""
+    right = [piece(" FROZEN ", look.active)] if frozen else []
+    room = width - cells(right) - (text.cell_width(way) + 2 if way else 0)
+    forms = _tabs(snapshot, active, look, counted=not trail)
+    tabs = next((form for form in forms if cells(form) <= room), forms[-1])
+    if way:
+        room = max(10, width - cells(tabs) - cells(right) - 2)
+        if text.cell_width(way) > room:
+            way = crumb.join([signs.ellipsis, trail[-1], active])
+        right.append(piece(f" {text.fit(way, min(room, text.cell_width(way)))} ", look.band_strong))
+    return between(tabs, right, width, look.band)
 
 
-def title_line(pane: Pane, width: int, look: Look, signs: Signs) -> Pieces:
-    """The filter of the pane, how many rows pass it, what they are sorted by and whether they stay where they are."""
+def _tabs(snapshot: Snapshot, active: str, look: Look, *, counted: bool) -> list[Pieces]:
+    """The panes with and without their counts, in short, and all but the one one looks at by their keys alone."""
+    titles = {name: VIEWS[name].title for name in PANES}
+    short = {**titles, **SHORT}
+    counts = {name: f" {len(getattr(snapshot, name)):,}" for name in PANES}
+    alone = {active: titles[active]}
+
+    def form(titles: Mapping[str, str], counts: Mapping[str, str]) -> Pieces:
+        tabs: Pieces = []
+        for name, number in PANES.items():
+            title, count = titles.get(name, ""), counts.get(name, "")
+            if name == active:
+                tabs.append(piece(f" {number} {title}{count} ", look.active))
+            else:
+                tabs += [piece(f" {number} ", look.key), piece(title, look.band)]
+                tabs += [piece(f"{count} ", look.band_dim)] if title else []
+        return tabs
+
+    return [*([form(titles, counts)] if counted else []), form(titles, {}), form(short, {}), form(alone, {})]
+
+
+def title_line(pane: Pane, names: bool, width: int, look: Look, signs: Signs) -> Pieces:
+    """Whose rows these are, the filter, how many rows pass it, what they are sorted by, whether they stay in place."""
     order = pane.order
-    left: Pieces
+    left: Pieces = []
+    if pane.user:
+        left += [piece(" user ", look.dim), piece(text.safe(pane.user.name), look.strong)]
     if pane.filter_text:
-        left = [piece(" filter ", look.dim), piece(text.safe(pane.filter_text), look.strong)]
-    else:
-        left = [piece(" no filter", look.dim)]
+        left += [piece(" filter ", look.dim), piece(text.safe(pane.filter_text), look.strong)]
+    elif not left:
+        left.append(piece(" no filter", look.dim))
+    if pane.search:
+        left += [piece(" search ", look.dim), piece(text.safe(pane.search.query.text), look.strong)]
+    for note in pane.notes:
+        left += [piece(f"  {signs.separator} ", look.dim), piece(text.safe(note), look.strong)]
     if pane.pending:
         left.append(piece(signs.ellipsis, look.dim))
     shown, all_rows = len(pane.ids), len(pane.rows)
@@ -180,27 +211,36 @@ def title_line(pane: Pane, width: int, look: Look, signs: Signs) -> Pieces:
     if pane.scrolled:
         past = f"{pane.scrolled} column{'s' if pane.scrolled > 1 else ''} to the left   "
         right.insert(0, piece(past, look.dim))
+    if names:
+        right.append(piece("  names", look.strong))
     if pane.held:
         right.append(piece("  = held", look.strong))
     right.append(piece(" ", look.text))
     return between(left, right, width, look.text)
 
 
-def footer_line(message: str | None, commands: Iterable[Command], width: int, look: Look) -> Pieces:
-    """The keys one needs most; for a moment, what the last key could not do."""
+def footer_line(message: str | None, commands: Mapping[str, Command], levels: Levels, width: int, look: Look) -> Pieces:
+    """The keys one needs most in the pane one looks at; for a moment, what the last key could not do."""
     if message:
         return between([piece(f" {message}", look.band_strong)], [], width, look.band)
+    names = ["help", "quit", *(["back"] if _something_to_leave(levels) else []), "palette", "filter", "open"]
+    names += NEEDED.get(levels.pane.view.name, ("sort", "invert", "columns"))
     groups: list[Pieces] = []
     used = 1
-    for command in commands:
-        if not command.footer:
-            continue
+    for command in filter(None, map(commands.get, names)):
         group = [piece(command.shown.split()[0], look.key), piece(f" {command.footer}", look.band)]
         used += cells(group) + 2
         if used > width:
             break
         groups.append(group)
     return between([piece(" ", look.band), *joined(groups, piece("  ", look.band))], [], width, look.band)
+
+
+def _something_to_leave(levels: Levels) -> bool:
+    """Esc leads somewhere."""
+    pane, level = levels.pane, levels.level
+    narrowed = pane.filter_text or pane.user or pane.search
+    return bool(narrowed or level.groups or levels.trail or levels.sight.mark)
 
 
 def sparkline(values: Sequence[float | None], width: int, bars: str, top: float | None = None) -> str:

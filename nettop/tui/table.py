@@ -14,9 +14,13 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from nettop.tui.columns import SAMPLE, Layout, place
+from nettop.names import Names
+from nettop.tui.layout import Layout
+from nettop.tui.lifeline import NOTHING, Lifeline
 from nettop.tui.panes import Pane
+from nettop.tui.place import SAMPLE, place
 from nettop.tui.theme import Look, Signs
+from nettop.tui.trim import Trim
 
 WHEEL = 3
 """Rows a turn of the mouse wheel moves."""
@@ -28,17 +32,21 @@ class Table(Widget, can_focus=True):
     class Moved(Message):
         """The mouse moved the cursor."""
 
-    def __init__(self, pane: Pane, look: Look, signs: Signs) -> None:
+    def __init__(self, pane: Pane, look: Look, signs: Signs, names: Names | None = None) -> None:
         super().__init__(id="table")
         self.pane = pane
+        self.names = names
+        """What addresses and ports are called; None shows their numbers."""
+        self.lifeline: Lifeline = NOTHING
+        """The rows that wear the sign of nettop's own session."""
         self._look = look
         self._signs = signs
         self._layout: Layout | None = None
         self._first = True
         self._sampled = False
         """The columns were placed with rows at hand."""
-        self._drawn: dict[int, tuple[Any, Strip]] = {}
-        """Row id → (row object, its strip) in the present layout; rows in sight only."""
+        self._drawn: dict[int, tuple[Any, Trim, Strip]] = {}
+        """Row id → (row object, what it wears, its strip) in the present layout; rows in sight only."""
         self._lines: list[Strip] = []
         """What each line of the widget shows, the header first."""
 
@@ -99,14 +107,17 @@ class Table(Widget, can_focus=True):
         pane, layout = self.pane, self.layout_now
         pane.scroll(height - 1)
         lines = [layout.header]
-        drawn: dict[int, tuple[Any, Strip]] = {}
+        drawn: dict[int, tuple[Any, Trim, Strip]] = {}
         for index, row_id in enumerate(pane.ids[pane.top : pane.top + height - 1], pane.top):
-            row = pane.rows[row_id]
+            row, trim = pane.drawn(row_id), pane.trim(row_id)
+            if not trim.sign and self.lifeline.holds(row):
+                trim = trim._replace(sign="own")
             known = self._drawn.get(row_id)
-            if known is None or known[0] is not row or layout.moves:
-                known = (row, layout.draw(row, pane.now))
+            if known is None or known[0] is not row or known[1] != trim or layout.moves:
+                known = (row, trim, layout.draw(row, pane.now, trim))
             drawn[row_id] = known
-            lines.append(known[1] if index != pane.line else layout.draw_cursor(row, pane.now))
+            line = known[2] if index != pane.line else layout.draw_cursor(row, pane.now, trim)
+            lines.append(pane.search.marked(line) if pane.search and pane.search.matches(row, pane.now) else line)
         self._drawn = drawn
         if not pane.ids:
             lines.append(layout.message(_why_empty(pane)))
@@ -121,7 +132,7 @@ class Table(Widget, can_focus=True):
         sample = [pane.rows[row_id] for row_id in chain(in_sight, islice(pane.ids, 0, None, step))]
         self._first = pane.first
         view = pane.view.first() if pane.first else pane.view
-        placed = place(view, sample, pane.now, width - 1, pane.scrolled)
+        placed = place(view, sample, pane.now, width - 1, pane.scrolled, chosen=pane.columns, names=self.names)
         return Layout(placed, pane.order, width, self._look, self._signs)
 
     # --- events ---
@@ -156,4 +167,6 @@ def _why_empty(pane: Pane) -> str:
         return "reading ..."
     if pane.filter_text:
         return "no row matches the filter; Esc clears it"
+    if pane.sight.mark:
+        return "nothing is new, gone or has moved bytes since the mark; m shows everything"
     return f"no {pane.view.name} here"

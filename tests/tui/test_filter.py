@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import time
+from collections.abc import Callable
 
+import pytest
+from textual.events import Key
+from textual.widgets import Input
+
+from nettop.config import Config
 from nettop.snapshot import Snapshot
+from nettop.tui.prompt import PromptLine, remember
 from tests.support import rows
-from tests.support.screen import opened
+from tests.support.screen import Seen, opened
 
 
 def three() -> Snapshot:
@@ -85,3 +93,110 @@ async def test_new_rows_are_filtered_as_they_come() -> None:
         more = [rows.connection(id=n, comm=comm) for n, comm in enumerate(("nginx", "sshd", "bash", "ssh-agent"))]
         await seen.show(rows.snapshot(more, sequence=2))
         assert sorted(seen.main.pane.ids) == [1, 3]
+
+
+class TestSuggestions:
+    @pytest.mark.parametrize("key", ["tab", "right"])
+    async def test_a_field_is_completed(self, key: str) -> None:
+        async with opened(three(), (120, 24), "2", "slash", *"com") as seen:
+            assert "Tab comm:" in seen.lines()[3]
+            await seen.press(key)
+            assert "filter comm:" in seen.lines()[3]
+
+    async def test_a_value_that_rows_have_is_completed(self) -> None:
+        async with opened(three(), (120, 24), "2", "slash", *"comm:") as seen:
+            await values(seen)
+            assert "Tab nginx  sshd  postgres" in seen.lines()[3]
+            await seen.press("p", "tab", "enter")
+            assert seen.main.pane.filter_text == "comm:postgres"
+            assert seen.main.pane.ids == [2]
+
+    async def test_a_word_finds_the_field_it_is_a_value_of(self) -> None:
+        async with opened(three(), (120, 24), "2", "slash", *"sshd") as seen:
+            await values(seen)
+            assert "comm=sshd" in seen.lines()[3]
+
+    async def test_they_are_never_in_the_way_of_enter(self) -> None:
+        async with opened(three(), (120, 24), "2", "slash", *"ss", "enter") as seen:
+            assert seen.main.pane.filter_text == "ss"
+
+    async def test_what_is_not_finished_yet_is_suggested_and_not_complained_of(self) -> None:
+        async with opened(three(), (120, 24), "2", "slash", *"rate>") as seen:
+            assert "Tab 1k" in seen.lines()[3]
+            assert "! " not in seen.lines()[3]
+            await seen.press("x")
+            assert "! 'x' is not bytes a second" in seen.lines()[3]
+
+    async def test_right_moves_the_cursor_while_there_is_something_to_the_right(self) -> None:
+        async with opened(three(), (120, 24), "2", "slash", *"com", "left", "right") as seen:
+            assert seen.main.query_one(Input).value == "com"
+
+    async def test_saved_filters_are_offered_by_name(self) -> None:
+        config = Config(filters={"slow": "rtt>200ms", "shell": "comm:sshd"})
+        async with opened(three(), (120, 24), "2", config=config) as seen:
+            await seen.press("slash", *"sh", "tab", "enter")
+            assert seen.main.pane.filter_text == "comm:sshd"
+
+    async def test_a_hostile_name_is_not_suggested(self) -> None:
+        picture = rows.snapshot([rows.connection(id=1, comm="\x1b[31mred"), rows.connection(id=2, comm="nginx")])
+        async with opened(picture, (120, 24), "2", "slash", *"comm:") as seen:
+            await values(seen)
+            assert "Tab nginx" in seen.lines()[3]
+            assert "red" not in seen.lines()[3]
+
+
+class TestHistory:
+    async def test_up_brings_back_what_was_typed_before_and_down_returns(self) -> None:
+        async with opened(three(), (120, 24), "2", "slash", *"ssh", "enter", "escape") as seen:
+            await seen.press("slash", *"ngi", "enter", "escape", "slash", "p", "up")
+            assert seen.main.pane.filter_text == "ngi"
+            await seen.press("up")
+            assert seen.main.pane.filter_text == "ssh"
+            await seen.press("up")
+            assert seen.main.pane.filter_text == "ssh"
+            await seen.press("down", "down")
+            assert seen.main.pane.filter_text == "p"
+
+    async def test_every_view_has_its_own(self) -> None:
+        async with opened(three(), (120, 24), "2", "slash", *"ssh", "enter", "1", "slash", "up") as seen:
+            assert seen.main.pane.filter_text == ""
+
+    def test_what_is_typed_again_stands_there_once(self) -> None:
+        past: list[str] = []
+        for typed in ("a", "b", "", "a"):
+            remember(past, typed)
+        assert past == ["b", "a"]
+
+
+async def test_all_of_a_filter_may_arrive_in_one_piece() -> None:
+    async with opened(three(), (120, 24), "2") as seen:
+        for key in ("slash", *"sshd", "enter"):
+            seen.app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(lambda: seen.main.pane.filter_text == "sshd")
+        await seen.settle()
+        assert not seen.main.typing
+        assert seen.main.pane.ids == [1]
+
+
+async def test_an_expression_that_takes_too_long_is_marked_and_the_filter_before_stays() -> None:
+    evil = rows.snapshot([rows.connection(id=1, comm="a" * 40 + "!"), rows.connection(id=2, comm="nginx")])
+    async with opened(evil, (120, 24), "2", "slash", *"ngi", "enter") as seen:
+        await seen.press("slash", *["backspace"] * 3, *"comm~(a+)+$")
+        assert "takes too long" in seen.lines()[3]
+        assert seen.main.pane.filter_text != "comm~(a+)+$"
+        await seen.press("enter", "j")
+        assert seen.app.is_running
+
+
+async def values(seen: Seen) -> None:
+    """Wait until the values of fields have been counted."""
+    await until(lambda: not seen.main.query_one(PromptLine).collecting)
+    await seen.settle()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something, five seconds at most."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)

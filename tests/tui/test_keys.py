@@ -48,10 +48,10 @@ class TestPanes:
     async def test_tab_goes_round_the_panes_in_both_directions(self) -> None:
         async with opened() as seen:
             visited = []
-            for key in ("tab", "tab", "tab", "tab", "shift+tab"):
+            for key in ("tab", "tab", "tab", "tab", "tab", "shift+tab"):
                 await seen.press(key)
                 visited.append(seen.main.pane.view.name)
-            assert visited == ["connections", "namespaces", "events", "processes", "events"]
+            assert visited == ["connections", "namespaces", "containers", "events", "processes", "events"]
 
     async def test_the_tabs_tell_how_much_there_is_to_see(self) -> None:
         async with opened(machine(connections=1204, processes=214)) as seen:
@@ -132,7 +132,7 @@ class TestSorting:
     async def test_the_menu_sorts_by_any_field(self, key: str) -> None:
         async with opened(None, (120, 40), key) as seen:
             assert "sort processes by" in seen.text()
-            await seen.press("home", "j", "k", "down", "enter")
+            await seen.press("home", "down", "up", "down", "enter")
             assert seen.app.screen is seen.main
             assert seen.main.pane.order.field.name == "ppid"
 
@@ -265,7 +265,7 @@ class TestHolding:
 class TestProgram:
     @pytest.mark.parametrize("key", ["question_mark", "f1"])
     async def test_help_names_every_key_and_every_field(self, key: str) -> None:
-        async with opened(None, (120, 140), key) as seen:
+        async with opened(None, (200, 280), key) as seen:
             for command in COMMANDS:
                 assert command.help in seen.text()
             for field in seen.main.pane.view.fields.values():

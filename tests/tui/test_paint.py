@@ -7,6 +7,7 @@ from typing import Any
 import pyte
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -14,16 +15,23 @@ from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
 from nettop.tui.paint import DiffUpdate, Painted
-from nettop.tui.theme import COLOR
+from nettop.tui.theme import DARK
 from tests.support.screen import machine, opened
 
 CONSOLE = Console(force_terminal=True, color_system="256", width=24)
-STYLES = (COLOR.text, COLOR.dim, COLOR.cursor, COLOR.band_strong, Style())
+STYLES = (DARK.look.text, DARK.look.dim, DARK.look.cursor, DARK.look.band_strong, Style())
+OTHERS = (
+    Style.parse("red on red"),
+    Style.parse("bright_red"),
+    Style.parse("bold on blue"),
+    Style.parse("bold reverse underline"),
+    Style.parse("default on default"),
+)
 
 pieces = st.lists(
     st.builds(Segment, st.text("ab漢 ", max_size=5), st.sampled_from(STYLES), st.none()),
     max_size=6,
-).map(lambda segments: Strip(segments).adjust_cell_length(24, COLOR.text))
+).map(lambda segments: Strip(segments).adjust_cell_length(24, DARK.look.text))
 
 
 def sent(strips: list[Strip], painted: Painted, cuts: tuple[int, ...] = (0,)) -> str:
@@ -53,18 +61,29 @@ def test_after_any_changes_the_terminal_shows_what_a_full_repaint_would(
         assert cells(followed) == cells(repainted)
 
 
+@settings(max_examples=150)
+@given(st.lists(st.sampled_from([*STYLES, *OTHERS]), min_size=1, max_size=8))
+def test_a_style_follows_another_as_if_it_came_first(styles: list[Style]) -> None:
+    line = Strip([Segment("x", style) for style in styles])
+    followed, apart = pyte.Screen(24, 1), pyte.Screen(24, 1)
+    update = DiffUpdate(ChopsUpdate([{0: line}], [(0, 0, 24)], [[24]]), {})
+    pyte.Stream(followed).feed(update.render_segments(CONSOLE))
+    pyte.Stream(apart).feed("".join(style.render("x", color_system=ColorSystem.EIGHT_BIT) for style in styles))
+    assert cells(followed) == cells(apart)
+
+
 def test_a_line_that_did_not_change_sends_nothing() -> None:
     painted: Painted = {}
-    line = Strip([Segment("same", COLOR.text)]).adjust_cell_length(24, COLOR.text)
+    line = Strip([Segment("same", DARK.look.text)]).adjust_cell_length(24, DARK.look.text)
     assert sent([line], painted)
-    again = Strip([Segment("same", COLOR.text)]).adjust_cell_length(24, COLOR.text)
+    again = Strip([Segment("same", DARK.look.text)]).adjust_cell_length(24, DARK.look.text)
     assert sent([again], painted) == ""
 
 
 def test_a_figure_that_moved_sends_little_more_than_the_figure() -> None:
     def row(figure: str) -> Strip:
         return Strip(
-            [Segment(f"{figure:>8}", COLOR.rx) if n == 1 else Segment("12345678", COLOR.text) for n in range(3)]
+            [Segment(f"{figure:>8}", DARK.look.rx) if n == 1 else Segment("12345678", DARK.look.text) for n in range(3)]
         )
 
     painted: Painted = {}

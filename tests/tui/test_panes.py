@@ -13,8 +13,10 @@ from nettop.fields import VIEWS
 from nettop.order import parse_sort
 from nettop.query import QueryError
 from nettop.snapshot import Connection, Snapshot
-from nettop.tui import panes
-from nettop.tui.panes import Levels, Pane, Scope
+from nettop.tui import shown as shown_module
+from nettop.tui.levels import Levels
+from nettop.tui.panes import Pane
+from nettop.tui.scopes import Scope, namespace_scope, process_of, process_scope
 from tests.support import rows
 
 CONNECTIONS = VIEWS["connections"]
@@ -107,7 +109,7 @@ class TestOrder:
 
 class TestCursor:
     def test_it_stays_on_its_row_when_rows_are_sorted_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(panes, "HOLD", 0.0)
+        monkeypatch.setattr(shown_module, "HOLD", 0.0)
         pane = Pane(CONNECTIONS)
         shown(pane, picture(1, {1: 9.0, 2: 8.0, 3: 7.0}))
         pane.move(1)
@@ -150,7 +152,7 @@ class TestHolding:
         pane.move(1)
         assert shown(pane, picture(2, {1: 1.0, 2: 2.0, 3: 3.0})) == [1, 2, 3]
         assert pane.held
-        now += panes.HOLD + 0.1
+        now += shown_module.HOLD + 0.1
         assert shown(pane, picture(3, {1: 1.0, 2: 2.0, 3: 3.0})) == [3, 2, 1]
 
     def test_meanwhile_rows_that_are_gone_leave_and_new_ones_come_last(self) -> None:
@@ -227,8 +229,73 @@ class TestLevels:
     def test_going_in_and_out(self) -> None:
         levels = Levels("namespaces")
         shown(levels.pane, rows.snapshot(namespaces=[rows.namespace_row(name="web", kind="named")]))
-        assert levels.drill()
+        assert levels.drill(levels.pane.row)
         assert (levels.level.active, levels.trail) == ("connections", ["web"])
         assert levels.back()
         assert not levels.back()
         assert levels.trail == []
+
+
+def log(count: int, kept: int = 100) -> Snapshot:
+    """A picture after that many events, one a second, with the last ones kept."""
+    happened = [rows.event(time=rows.NOW + n, pid=n) for n in range(max(0, count - kept), count)]
+    return rows.snapshot(events=happened, events_total=count, sequence=count)
+
+
+class TestLog:
+    def test_the_newest_event_is_first_and_the_cursor_stays_with_the_newest_until_it_is_moved(self) -> None:
+        pane = Pane(VIEWS["events"])
+        assert shown(pane, log(3)) == [2, 1, 0]
+        shown(pane, log(5))
+        assert (pane.row.pid, pane.top) == (4, 0)  # type: ignore[union-attr]
+
+    def test_once_it_is_moved_the_list_stays_where_it_is_and_new_ones_come_in_above(self) -> None:
+        pane = Pane(VIEWS["events"])
+        shown(pane, log(50))
+        pane.move_to(12)
+        pane.scroll(10)
+        in_sight = pane.ids[pane.top : pane.top + 10]
+        for count in (51, 58):
+            shown(pane, log(count))
+            pane.scroll(10)
+            assert pane.ids[pane.top : pane.top + 10] == in_sight
+            assert pane.ids[pane.line] == 37
+            assert pane.ids[0] == count - 1
+
+    def test_at_the_top_it_is_with_the_newest_again(self) -> None:
+        pane = Pane(VIEWS["events"])
+        shown(pane, log(50))
+        pane.move_to(12)
+        pane.move_to(0)
+        shown(pane, log(60))
+        assert pane.row.pid == 59  # type: ignore[union-attr]
+
+    def test_it_keeps_no_more_than_the_picture_does(self) -> None:
+        pane = Pane(VIEWS["events"])
+        shown(pane, log(100))
+        pane.move_to(99)
+        assert len(shown(pane, log(150))) == 100
+        assert pane.line == 99
+
+
+class TestScopesOfEvents:
+    def test_a_process_has_its_own_events_and_those_of_its_children_but_not_of_who_had_its_pid_before(self) -> None:
+        process = rows.process_row(pid=7, started=rows.NOW)
+        happened = [
+            rows.event(time=rows.NOW - 60, pid=7),
+            rows.event(time=rows.NOW + 1, pid=7),
+            rows.event(time=rows.NOW + 2, pid=8, ppid=7),
+            rows.event(time=rows.NOW + 3, pid=9, ppid=8),
+        ]
+        assert shown(Pane(VIEWS["events"], process_scope(process)), rows.snapshot(events=happened)) == [2, 1]
+
+    def test_a_namespace_has_the_events_of_the_processes_inside(self) -> None:
+        happened = [rows.event(netns=5), rows.event(netns=6)]
+        scope = namespace_scope(rows.namespace_row(netns=5))
+        assert shown(Pane(VIEWS["events"], scope), rows.snapshot(events=happened)) == [0]
+
+    def test_an_event_leads_to_its_process_while_that_is_there(self) -> None:
+        process = rows.process_row(pid=7, started=rows.NOW)
+        assert process_of(rows.event(pid=7, time=rows.NOW + 5), [process]) is process
+        assert process_of(rows.event(pid=7, time=rows.NOW - 60), [process]) is None
+        assert process_of(rows.event(pid=8), [process]) is None

@@ -6,14 +6,12 @@ import dataclasses
 
 import pytest
 
-from nettop.fields import VIEWS
 from nettop.model import Health
 from nettop.snapshot import EMPTY, Coverage, HostRates
 from nettop.tui import status
 from nettop.tui.commands import COMMANDS
 from nettop.tui.line import Pieces, cells
-from nettop.tui.screens import help_lines
-from nettop.tui.theme import COLOR, UNICODE
+from nettop.tui.theme import DARK, UNICODE
 from tests.support import rows
 from tests.support.screen import opened, past
 
@@ -23,12 +21,12 @@ def text(pieces: Pieces) -> str:
 
 
 def host_line(width: int = 140) -> str:
-    return text(status.host_line(rows.snapshot(), past(), width, COLOR, UNICODE))
+    return text(status.host_line(rows.snapshot(), past(), width, DARK.look, UNICODE))
 
 
 def coverage_line(notice: str | None = None, width: int = 160, **changes: object) -> str:
     picture = dataclasses.replace(rows.snapshot(), **changes)  # type: ignore[arg-type]
-    return text(status.coverage_line(picture, status.OwnCost(0.9, 58 << 20), notice, width, COLOR, UNICODE))
+    return text(status.coverage_line(picture, status.OwnCost(0.9, 58 << 20), notice, width, DARK.look, UNICODE))
 
 
 class TestHostLine:
@@ -47,7 +45,7 @@ class TestHostLine:
 
     @pytest.mark.parametrize("width", range(60, 200))
     def test_it_never_is_wider_than_the_terminal(self, width: int) -> None:
-        assert cells(status.host_line(rows.snapshot(), past(), width, COLOR, UNICODE)) <= width
+        assert cells(status.host_line(rows.snapshot(), past(), width, DARK.look, UNICODE)) <= width
 
     def test_what_matters_most_stays_on_a_narrow_screen(self) -> None:
         assert "web-01" in host_line(60)
@@ -55,10 +53,10 @@ class TestHostLine:
 
     def test_unknown_rates_are_a_dash(self) -> None:
         unknown = dataclasses.replace(rows.snapshot(), rates=HostRates(None, None, None, None, None, None))
-        assert "cpu - " in text(status.host_line(unknown, [], 140, COLOR, UNICODE))
+        assert "cpu - " in text(status.host_line(unknown, [], 140, DARK.look, UNICODE))
 
     def test_before_the_first_picture_it_says_what_it_waits_for(self) -> None:
-        assert "reading the machine" in text(status.host_line(EMPTY, [], 80, COLOR, UNICODE))
+        assert "reading the machine" in text(status.host_line(EMPTY, [], 80, DARK.look, UNICODE))
 
     def test_a_sparkline_is_as_high_as_its_values(self) -> None:
         assert status.sparkline([0.0, 50.0, 100.0], 4, UNICODE.bars, 100.0) == " ▁▅█"
@@ -69,12 +67,19 @@ class TestHostLine:
 class TestCoverageLine:
     def test_it_tells_how_much_is_explained(self) -> None:
         line = coverage_line()
-        for part in ("99.8% of bytes", "3 sockets without one", "7/7 namespaces", "events lost 0", "nettop 0.9%"):
+        for part in (
+            "99.8% of bytes",
+            "3 sockets without one",
+            "7/7 namespaces",
+            "events lost 0",
+            "nettop  0.9% 58.0M",
+        ):
             assert part in line
 
     def test_what_is_degraded_is_said_in_words_with_the_count_of_the_rest(self) -> None:
         health = [Health("cn_proc", "degraded", "no process events here: polling", None, 1)] * 3
-        assert "▲ degraded: no process events here: polling (and 2 more)" in coverage_line(health=health)
+        line = coverage_line(health=health, width=180)
+        assert line.endswith("· ▲ degraded: no process events here: polling (and 2 more)")
 
     @pytest.mark.parametrize("width", [60, 80, 100, 160])
     def test_a_long_reason_leaves_room_for_the_rest(self, width: int) -> None:
@@ -107,12 +112,35 @@ class TestCoverageLine:
 
 
 class TestFooter:
-    @pytest.mark.parametrize("width", [60, 80, 120])
-    def test_it_fits(self, width: int) -> None:
-        assert cells(status.footer_line(None, COMMANDS, width, COLOR)) == width
+    @pytest.mark.parametrize("pane", ["1", "2", "3", "5"])
+    @pytest.mark.parametrize("width", [60, 80, 120, 160])
+    async def test_it_is_as_wide_as_the_screen_and_has_the_way_out(self, width: int, pane: str) -> None:
+        async with opened(None, (width, 24), pane) as seen:
+            line = seen.lines()[-1]
+            assert len(line) == width
+            assert line.startswith(
+                " ? help  q quit  : palette  / filter  Enter open  s sort" if pane != "5" else " ? help"
+            )
 
-    def test_the_way_out_is_always_there(self) -> None:
-        assert "q quit" in text(status.footer_line(None, COMMANDS, 60, COLOR))
+    async def test_it_shows_the_keys_of_the_pane_one_looks_at(self) -> None:
+        async with opened(None, (120, 24), "1") as seen:
+            assert "t tree" in seen.lines()[-1]
+            await seen.press("2")
+            assert "t tree" not in seen.lines()[-1]
+            assert "l listeners" in seen.lines()[-1]
+
+    async def test_the_way_back_is_there_when_there_is_one(self) -> None:
+        async with opened(None, (60, 24), "1") as seen:
+            assert "Esc back" not in seen.lines()[-1]
+            await seen.press("enter")
+            assert "Esc back" in seen.lines()[-1]
+            await seen.press("escape")
+            assert "Esc back" not in seen.lines()[-1]
+
+    async def test_every_command_it_may_show_has_a_word_for_it(self) -> None:
+        words = {command.name: command.footer for command in COMMANDS}
+        for names in status.NEEDED.values():
+            assert all(words[name] for name in names)
 
 
 class TestSource:
@@ -126,8 +154,6 @@ class TestSource:
             assert seen.app.remote
 
 
-def test_the_help_lists_what_this_kernel_cannot_show() -> None:
+def test_what_this_kernel_does_not_have_is_no_complaint() -> None:
     health = Health("sock_diag:sctp", "absent", "this kernel cannot list sctp sockets", "modprobe sctp_diag", 1)
-    lines = [text(line) for line in help_lines(COMMANDS, VIEWS["connections"], [health], COLOR)]
-    assert any("absent: this kernel cannot list sctp sockets; try: modprobe sctp_diag" in line for line in lines)
     assert "absent" not in coverage_line(health=[health])

@@ -12,8 +12,10 @@ from rich.cells import cell_len
 
 from nettop.fields import VIEWS
 from nettop.order import parse_sort
-from nettop.tui.columns import Layout, columns_of, place
-from nettop.tui.theme import ASCII, COLOR, UNICODE
+from nettop.tui.columns import columns_of
+from nettop.tui.layout import Layout
+from nettop.tui.place import place
+from nettop.tui.theme import ASCII, DARK, UNICODE
 from tests.support import rows
 from tests.support.screen import machine, opened
 
@@ -58,7 +60,7 @@ class TestHostileNames:
     def test_every_row_is_exactly_as_wide_as_the_table(self, name: str, width: int) -> None:
         row = rows.process_row(comm=name, command=name, container=name, unit=name, user=name)
         view = VIEWS["processes"]
-        layout = Layout(place(view, [row], rows.NOW, width - 1), parse_sort("rate", view), width, COLOR, UNICODE)
+        layout = Layout(place(view, [row], rows.NOW, width - 1), parse_sort("rate", view), width, DARK.look, UNICODE)
         for strip in (layout.draw(row, rows.NOW), layout.draw_cursor(row, rows.NOW), layout.header):
             assert sum(segment.cell_length for segment in strip) == width
 
@@ -91,9 +93,9 @@ class TestColumns:
     def test_a_port_alone_is_a_column_of_its_own(self) -> None:
         assert [c.field.name for c in columns_of(VIEWS["connections"], ["lport", "pid"])] == ["lport", "pid"]
 
-    def test_80_columns_tell_who_talks_to_whom_and_how_fast(self) -> None:
+    def test_80_columns_tell_who_talks_to_whom_how_fast_and_what_holds_it_up(self) -> None:
         shown = placed("connections", 79, list(rows.many_connections(200)))
-        assert list(shown) == ["proto", "state", "local", "remote", "rx_rate", "tx_rate", "pid", "comm"]
+        assert list(shown) == ["state", "local", "remote", "rx_rate", "tx_rate", "limit", "pid", "comm"]
 
     def test_wide_screens_show_every_default_column(self) -> None:
         for view in VIEWS.values():
@@ -145,11 +147,11 @@ class TestColumns:
 class TestScreen:
     async def test_resizing_places_the_columns_anew(self) -> None:
         async with opened(None, (160, 50), "2") as seen:
-            assert "CONTAINER" in seen.lines()[4]
+            assert "RECVQ" in seen.lines()[4]
             await seen.pilot.resize_terminal(80, 24)
             await seen.settle()
             assert len(seen.lines()) == 24
-            assert "CONTAINER" not in seen.lines()[4]
+            assert "RECVQ" not in seen.lines()[4]
             assert "REMOTE" in seen.lines()[4]
 
     async def test_resizing_keeps_the_cursor_in_sight(self) -> None:
@@ -207,7 +209,7 @@ class TestScreen:
     def test_the_sort_mark_fits_the_narrowest_column(self, signs: object) -> None:
         view = VIEWS["processes"]
         row = rows.process_row()
-        layout = Layout(place(view, [row], rows.NOW, 119), parse_sort("-state", view), 120, COLOR, signs)  # type: ignore[arg-type]
+        layout = Layout(place(view, [row], rows.NOW, 119), parse_sort("-state", view), 120, DARK.look, signs)  # type: ignore[arg-type]
         assert sum(segment.cell_length for segment in layout.header) == 120
 
 

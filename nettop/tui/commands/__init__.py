@@ -3,13 +3,16 @@
 command.py    what a command is, and the keys that call it
 looking.py    which pane, into a row and back, freezing, help, leaving
 moving.py     the cursor and the columns
-arranging.py  in which order, and grouped by what
+arranging.py  in which order, as a tree, grouped by what
 choosing.py   which rows
+acting.py     signals, nice values, sockets closed
+copying.py    to the clipboard of the terminal
+marking.py    tags, marks and the row one follows
 """
 
 from __future__ import annotations
 
-from nettop.tui.commands import arranging, choosing, looking, moving
+from nettop.tui.commands import acting, arranging, choosing, copying, looking, marking, moving
 from nettop.tui.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -17,5 +20,8 @@ COMMANDS: tuple[Command, ...] = (
     *moving.COMMANDS,
     *choosing.COMMANDS,
     *arranging.COMMANDS,
+    *marking.COMMANDS,
+    *acting.COMMANDS,
+    *copying.COMMANDS,
 )
 """In the order of the help; the footer shows those that have a word for it, as far as they fit."""

@@ -1,4 +1,4 @@
-"""In which order the rows stand."""
+"""In which order the rows stand: sorted, as a tree, in groups."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nettop.order import Order
 from nettop.tui.commands.command import Command
+from nettop.tui.groupings import groupings
 from nettop.tui.screens import ChoiceScreen
 
 if TYPE_CHECKING:
@@ -52,6 +53,75 @@ def hold(main: MainScreen) -> None:
     main.ask()
 
 
+# --- tree ------------------------------------------------------------------------------------------------------------
+
+
+def tree(main: MainScreen) -> None:
+    """Processes as a tree, or as a list."""
+    pane = main.pane
+    if pane.view.table != "processes":
+        main.tell("only processes make a tree: 1 shows them")
+        return
+    pane.set_tree(not pane.as_tree)
+    main.ask(at_once=True)
+
+
+def fold(main: MainScreen) -> None:
+    """Fold the row; where nothing is open below it, the row above it in the tree."""
+    pane = main.pane
+    if _has_tree(main) and pane.arranged and pane.ids:
+        line = pane.line if pane.arranged.is_open(pane.line) else pane.arranged.parent_line(pane.line)
+        if line is not None:
+            main.move_to(line)
+            pane.fold({pane.ids[line]}, closed=True)
+            main.ask(at_once=True)
+
+
+def unfold(main: MainScreen) -> None:
+    pane = main.pane
+    if _has_tree(main) and pane.ids:
+        pane.fold({pane.ids[pane.line]}, closed=False)
+        main.ask(at_once=True)
+
+
+def fold_all(main: MainScreen) -> None:
+    """Unfold everything; where nothing is folded, fold all that stands below the tops, as in htop."""
+    pane = main.pane
+    if _has_tree(main) and pane.arranged:
+        pane.fold(pane.tree.folded or pane.arranged.second_level, closed=not pane.tree.folded)
+        main.ask(at_once=True)
+
+
+def _has_tree(main: MainScreen) -> bool:
+    if not main.pane.as_tree:
+        main.tell("this is no tree: t shows processes as one")
+    return main.pane.as_tree
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def group(main: MainScreen) -> None:
+    """Choose what to group the rows by; groups become rows again."""
+    levels = main.levels
+    if levels.ungroup():
+        main.arrive()
+        return
+    view = main.pane.view
+    choices = {by.name: by for by in groupings(view)}
+    if not choices:
+        main.tell(f"{view.name} are not grouped: 1 and 2 show what can be")
+        return
+
+    def chosen(name: str | None) -> None:
+        if name is not None:
+            levels.group(choices[name])
+            main.arrive()
+
+    options = [(name, f"{name:<14} {by.help}") for name, by in choices.items()]
+    main.app.push_screen(ChoiceScreen(f"group {view.name} by", options, ""), chosen)
+
+
 COMMANDS = (
     Command("sort", "s,f6", "s F6", sort_menu, "choose what to sort by", "sort", "Order"),
     Command(
@@ -76,5 +146,10 @@ COMMANDS = (
     Command("sort_mem", "M", "M", partial(sort_by, name="mem"), "sort by memory, as in top", group="Order"),
     Command("sort_age", "T", "T", partial(sort_by, name="age"), "sort by age", group="Order"),
     Command("sort_pid", "N", "N", partial(sort_by, name="pid"), "sort by pid, as in top", group="Order"),
+    Command("tree", "t,f5", "t F5", tree, "processes as a tree, or as a list", "tree", "Order"),
+    Command("unfold", "plus", "+", unfold, "unfold what the row stands for", group="Order", on_row=True),
+    Command("fold", "minus", "-", fold, "fold what is below the row into it", group="Order", on_row=True),
+    Command("fold_all", "asterisk", "*", fold_all, "fold all of the tree, or unfold it", group="Order", on_row=True),
+    Command("group", "b", "b", group, "group by program, user, container, remote host ...", "group", "Order"),
     Command("hold", "p", "p", hold, "hold the order of the rows, or let it go", "hold", "Order"),
 )

@@ -28,19 +28,24 @@ class Command:
     """One word for the footer; empty where it is not listed there."""
     group: str = ""
     """Heading in the help."""
-    at_once: bool = False
-    """Acts before the next key is looked at, so that `/nginx` and Enter may arrive in one piece, over a slow line."""
+    on_row: bool = False
+    """Acts on the row under the cursor, and so waits until the list shows what was asked of it by the keys before."""
+    acts: bool = False
+    """Changes something on the machine: does not exist where nettop is read-only."""
 
 
 def bindings(commands: Iterable[Command]) -> list[BindingType]:
-    """The same for Textual: each key runs its command by name."""
+    """The same for Textual: each key runs its command by name.
+
+    Priority: before the next key is looked at. Over a slow line `/nginx`, Enter and Enter may arrive in one piece.
+    """
     return [
         Binding(
             command.keys,
             f"command('{command.name}')",
             command.help,
             show=False,
-            priority=command.at_once,
+            priority=True,
             id=command.name,
         )
         for command in commands

@@ -5,12 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from nettop.config.files import config_path
+from nettop.model import Event
 from nettop.snapshot import Connection
 from nettop.tui import status
+from nettop.tui.commands import marking
+from nettop.tui.commands.choosing import widen
 from nettop.tui.commands.command import Command
-from nettop.tui.detail import detail_lines, detail_title
-from nettop.tui.line import Pieces
-from nettop.tui.screens import PageScreen, help_lines
+from nettop.tui.details import open_details
+from nettop.tui.help import HelpScreen
+from nettop.tui.palette import open_palette
+from nettop.tui.scopes import process_of
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen
@@ -29,34 +34,39 @@ def next_pane(main: MainScreen, step: int) -> None:
 def open_row(main: MainScreen) -> None:
     """Keep the filter that is being typed; else go into the row under the cursor."""
     if main.typing:
-        main.close_filter()
+        main.close_prompt()
         return
     row = main.pane.row
-    if isinstance(row, Connection):
-        _open_detail(main, row)
-    elif main.levels.drill():
+    if isinstance(row, Event):
+        row = process_of(row, main.snapshot.processes.values()) or row
+    if isinstance(row, (Connection, Event)):
+        open_details(main)
+    elif main.levels.drill(row):
         main.arrive()
 
 
-def _open_detail(main: MainScreen, row: Connection) -> None:
-    view, row_id = main.pane.view, row.id
-
-    def lines() -> list[Pieces]:
-        now = main.snapshot.connections.get(row_id)
-        return detail_lines(view, now, main.snapshot.time, main.look)
-
-    main.app.push_screen(PageScreen(main.look, detail_title(row), lines))
+def enlarge(main: MainScreen) -> None:
+    """A page about the row under the cursor."""
+    if not open_details(main):
+        main.tell("there is nothing more to tell of this row")
 
 
 def back(main: MainScreen) -> None:
-    """One step: closes the filter line, then clears the filter, then leaves what was opened."""
+    """One step: closes the line that is typed in, then clears what narrows the pane, then leaves what was opened."""
     if main.typing:
-        main.close_filter()
-    elif main.pane.filter_text:
-        main.pane.set_filter("")
+        main.close_prompt()
+    elif widen(main.pane, main.past_filters):
         main.ask()
-    elif main.levels.back():
+    elif main.levels.ungroup():
         main.arrive()
+    elif main.levels.trail:
+        level = main.levels.level
+        main.levels.back()
+        main.arrive()
+        if level.opened_from:
+            level.opened_from()
+    elif main.levels.sight.mark:
+        marking.mark(main)
 
 
 def freeze(main: MainScreen) -> None:
@@ -64,14 +74,7 @@ def freeze(main: MainScreen) -> None:
 
 
 def help_page(main: MainScreen) -> None:
-    view = main.pane.view
-    main.app.push_screen(
-        PageScreen(
-            main.look,
-            "nettop: keys, fields, filters",
-            lambda: help_lines(main.commands.values(), view, main.latest.health, main.look),
-        )
-    )
+    main.app.push_screen(HelpScreen(main, str(config_path(main.environ))))
 
 
 def redraw(main: MainScreen) -> None:
@@ -85,10 +88,22 @@ def leave(main: MainScreen) -> None:
 COMMANDS = (
     Command("help", "question_mark,f1", "? F1", help_page, "this help", "help", "nettop"),
     Command("quit", "q,ctrl+c,f10", "q ^C", leave, "quit", "quit", "nettop"),
+    Command(
+        "palette",
+        "colon,ctrl+p",
+        ": ^P",
+        open_palette,
+        "everything one can do, by name; also saved filters, themes, the interval",
+        "palette",
+        "nettop",
+    ),
     Command("redraw", "ctrl+l", "^L", redraw, "draw the screen again", group="nettop"),
     Command("processes", "1", "1", partial(pane, view="processes"), "processes", group="Look at"),
     Command("connections", "2", "2", partial(pane, view="connections"), "connections", group="Look at"),
     Command("namespaces", "3", "3", partial(pane, view="namespaces"), "network namespaces", group="Look at"),
+    Command(
+        "containers", "4", "4", partial(pane, view="containers"), "containers, units and programs", group="Look at"
+    ),
     Command(
         "events", "5", "5", partial(pane, view="events"), "events: what happened, the newest first", group="Look at"
     ),
@@ -99,10 +114,20 @@ COMMANDS = (
         "enter",
         "Enter",
         open_row,
-        "go into the row: a process or namespace shows its connections, a connection every field",
+        "go into the row: a process, namespace or container shows its connections, a connection every field",
         "open",
         "Look at",
-        at_once=True,
+        on_row=True,
+    ),
+    Command(
+        "enlarge",
+        "e",
+        "e",
+        enlarge,
+        "enlarge the row: a page with all there is to tell of it",
+        "enlarge",
+        "Look at",
+        on_row=True,
     ),
     Command(
         "back", "escape", "Esc", back, "back: clears the filter first, then leaves what was opened", "back", "Look at"

@@ -31,7 +31,9 @@ def last(main: MainScreen) -> None:
 def scroll(main: MainScreen, columns: int) -> None:
     """Columns further to the side; those that tell which row it is stay."""
     pane = main.pane
-    pane.scrolled = max(0, min(pane.scrolled + columns, len(scrollable(pane.view)) - 1))
+    pane.scrolled = max(
+        0, min(pane.scrolled + columns, len(scrollable(pane.view, pane.columns or pane.view.columns)) - 1)
+    )
     main.show_pane()
 
 

@@ -1,0 +1,208 @@
+"""What every page of details has in common: which row it is about, and what else it shows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from nettop import format as text
+from nettop.fields import VIEWS, Kind
+from nettop.model import Process, ProcessKey
+from nettop.requests import Answer, Request
+from nettop.snapshot import EMPTY, NamespaceRow, ProcessRow, Sample, Snapshot
+from nettop.tui.details.blocks import Block, Canvas, Fact
+from nettop.tui.details.graph import graph
+from nettop.tui.details.listing import Listing, Target
+from nettop.tui.details.measures import said, speed
+from nettop.tui.line import piece
+from nettop.tui.page import PageLine
+from nettop.tui.scopes import Scope
+
+Row = TypeVar("Row")
+History = Callable[[str, int], Sequence[Sample]]
+"""As `Source.history`."""
+
+_SUFFIXES: Mapping[Kind, str] = {
+    Kind.BYTES: "B",
+    Kind.RATE: "B/s",
+    Kind.FREQUENCY: "a second",
+    Kind.MILLISECONDS: "ms",
+    Kind.PERCENT: "%",
+}
+"""What stands behind a figure where its column does not tell the unit."""
+
+_VALUE, _MEANING = 16, 40
+"""Where they begin, in the list of every field."""
+
+
+class Jump(NamedTuple):
+    """A way from a page to another one, or into a list."""
+
+    word: str
+    """For the footer."""
+    to: Target | Scope
+
+
+class Subject(ABC, Generic[Row]):
+    """One row, followed from picture to picture, and the page about it."""
+
+    view: ClassVar[str]
+    """Whose row it is."""
+    kind: ClassVar[type[Any]]
+    """What its rows are."""
+    title: str
+    """For the breadcrumb, safe for the terminal."""
+
+    def __init__(self, row_id: int, row: Row) -> None:
+        self.row_id = row_id
+        self.row = row
+        """As last seen."""
+        self.gone = False
+        self.snapshot: Snapshot = EMPTY
+        self.listings: Sequence[Listing] = ()
+        """Lists within the page; whoever shows it brings them up to each picture."""
+        self.revealed = False
+        """What is hidden at first has been asked for."""
+        self.answers: dict[type[Any], Answer] = {}
+        """What the collector said, by what was asked."""
+        self.waiting: set[type[Any]] = set()
+        """What it was asked and has not answered."""
+
+    @abstractmethod
+    def same(self, row: Row) -> bool:
+        """Whether a row, perhaps with another id, is the one this page is about."""
+
+    @abstractmethod
+    def draw(self, canvas: Canvas, history: History) -> Block:
+        """The page."""
+
+    def jumps(self) -> Mapping[str, Jump]:
+        """Where one can go from here, by key."""
+        return {}
+
+    def requests(self) -> Sequence[Request]:
+        """What to ask the collector while the page is shown."""
+        return ()
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """A new picture. A collector that was started again gives other ids."""
+        rows: Mapping[int, Any] = getattr(snapshot, self.view)
+        self.snapshot = snapshot
+        row = rows.get(self.row_id)
+        if row is None or not self.same(row):
+            afresh = rows.items() if snapshot.interval is None else ()
+            self.row_id, row = next(((i, r) for i, r in afresh if self.same(r)), (self.row_id, None))
+        self.gone = row is None
+        if row is not None:
+            self.row = row
+
+    def look_up(self) -> Iterator[None]:
+        """Find out, in slices, what takes too long before the page is first painted."""
+        yield from ()
+
+    # --- parts of pages ---
+
+    def farewell(self, canvas: Canvas) -> Block:
+        """The line that says that there is nothing any more."""
+        if not self.gone:
+            return []
+        return [PageLine([]), *canvas.paragraph("It is gone. This is what was last known.", canvas.look.warning)]
+
+    def traffic(self, canvas: Canvas, history: History) -> Block:
+        """Graphs of what was received and sent."""
+        samples = history(self.view, self.row_id)
+        if not samples:
+            return canvas.paragraph("nothing moved in the last pictures", canvas.look.dim, 2)
+        left, right = canvas.halves()
+        number = self.snapshot.sequence
+        look, signs = canvas.look, canvas.signs
+        return canvas.beside(
+            graph(left, f"{signs.rx} received", samples, lambda s: s.rx_rate, _rate, look.rx, number),
+            graph(right, f"{signs.tx} sent", samples, lambda s: s.tx_rate, _rate, look.tx, number),
+        )
+
+    def every_field(self, canvas: Canvas, counts: Sequence[str] = ()) -> Block:
+        """Every field with the name filters and plain views know it by; `counts` are no sizes in this row."""
+        look, now = canvas.look, self.snapshot.time
+        block = canvas.heading("Every field", "by the names that filters, columns and --json use")
+        for field in VIEWS[self.view].fields.values():
+            value = field.get(self.row, now)
+            shown = text.cell(field, value, None, now)
+            known = shown != text.UNKNOWN
+            if known and field.name not in counts:
+                shown = _with_unit(shown, field.kind)
+            name = piece(f" {field.name:<14} ", look.text)
+            style = look.strong if known else look.dim
+            meaning = canvas.flowing([piece(field.help, look.dim)], _MEANING)
+            if text.cell_width(shown) < _MEANING - _VALUE:  # they go side by side
+                first = piece(text.fit(shown, _MEANING - _VALUE), style)
+                block.append(PageLine([name, first, *meaning.pop(0).pieces[1:]]))
+            else:
+                first_line, *others = canvas.flowing([piece(shown, style)], _VALUE)
+                block += [PageLine([name, *first_line.pieces[1:]]), *others]
+            block += meaning
+        return block
+
+    def refusal(self, request: type[Any], canvas: Canvas) -> Block | None:
+        """The line that stands for an answer that has not come, or is none; None where there is one."""
+        answer = self.answers.get(request)
+        if answer is None:
+            return [PageLine([piece("  reading ...", canvas.look.dim)])]
+        if not answer.ok:
+            return canvas.paragraph(f"not known: {text.safe(answer.text)}", canvas.look.warning, 2)
+        return None
+
+    def process_row(self, key: ProcessKey | None) -> ProcessRow | None:
+        """A process of the picture."""
+        if key is None:
+            return None
+        return next((row for row in self.snapshot.processes.values() if row.process.key == key), None)
+
+    def namespace_row(self, netns: int | None) -> NamespaceRow | None:
+        """A namespace of the picture."""
+        return next((row for row in self.snapshot.namespaces.values() if row.namespace.netns == netns), None)
+
+    def process_fact(self, label: str, process: Process | None, note: str = "") -> Fact:
+        """A process, as a link to its page where it still runs."""
+        if process is None:
+            return Fact(label, text.UNKNOWN, note)
+        row = self.process_row(process.key)
+        return Fact(label, called(process), note, Target("processes", row.id) if row else None)
+
+    def membership(self, belongs: int | None, unit: str | None) -> Iterator[Fact]:
+        """What a process or socket belongs to, by row id, as a link to its page; and its unit, if that is another."""
+        row = self.snapshot.containers.get(-1 if belongs is None else belongs)
+        if row is not None:
+            container = row.container
+            label = "container" if container.contained else "unit" if container.unit else "program"
+            yield Fact(label, text.safe(container.name), text.safe(container.image or ""), Target("containers", row.id))
+        if unit and (row is None or unit != row.container.unit):
+            yield Fact("unit", text.safe(unit))
+
+    def namespace_fact(self, netns: int | None) -> Fact:
+        """A namespace, as a link to its page."""
+        row = self.namespace_row(netns)
+        if row is None:
+            return Fact("namespace", text.UNKNOWN if netns is None else str(netns))
+        name = text.safe(row.namespace.name or row.namespace.kind)
+        return Fact("namespace", name, f"net:[{netns}]", Target("namespaces", row.id))
+
+
+def called(process: Process) -> str:
+    """What a process is called in a sentence: `nginx (2210)`."""
+    return f"{text.safe(process.comm)} ({process.pid})"
+
+
+def namespace_called(row: NamespaceRow) -> str:
+    """What a namespace is called in a breadcrumb."""
+    return f"netns {text.safe(row.namespace.name or str(row.namespace.netns))}"
+
+
+def _rate(value: float) -> str:
+    return said(speed(value))
+
+
+def _with_unit(figure: str, kind: Kind) -> str:
+    unit = _SUFFIXES.get(kind, "")
+    return f"{figure} {unit}".rstrip() if figure[-1:].isdigit() else figure + unit
