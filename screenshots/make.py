@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,14 +22,18 @@ from typing import NamedTuple
 
 import pyte
 
-from screenshots import scene
+from screenshots import boxes, scene
 from screenshots.render import render
 from tests.support import netns
 from tests.support.terminal import Terminal, run
 
 HOSTNAME = "web-01"
 HERE = Path(__file__).parent
+PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
+"""What the scene runs on: pages of details show its path."""
 INSIDE = "--inside"
+RUN = Path("/run")
+"""Covered for the pictures, so that nettop finds the sockets of their container engine there and no other's."""
 SETTLED = 12.0
 """Seconds until rates and the small histories at the top have something to tell."""
 
@@ -45,14 +50,29 @@ class Shot(NamedTuple):
     shows: str
 
 
-ENTER, DOWN = "\r", "j"
+ENTER, DOWN, END = "\r", "j", "G"
+SLOW = "limit=network,receiver,reader,backlog"
 SHOTS = (
-    Shot("processes-120", (120, 36), ("1",), "nginx: worker process"),
     Shot("connections-120", (120, 36), ("2",), "ESTAB"),
-    Shot("namespaces-120", (120, 24), ("3",), "203.0.113.1"),
-    Shot("drill-120", (120, 24), ("1", "/", "gunicorn worker", ENTER, DOWN, ENTER), "connections"),
-    Shot("filter-120", (120, 24), ("2", "/", "limit=network,receiver,reader,backlog"), "backlog"),
+    Shot("processes-120", (120, 36), ("1",), "nginx: worker process"),
+    Shot(
+        "tree-120",
+        (120, 36),
+        ("1", "t", "/", "netns_name=edge,web,db,jobs", ENTER, "f", "gunicorn", ENTER, "-"),
+        "[+4]",
+    ),
+    Shot("namespaces-120", (120, 24), ("3",), "10.0.3.20/24"),
+    Shot("containers-120", (120, 24), ("4",), "shop-sessions"),
+    Shot("events-120", (120, 24), ("5",), "exec"),
+    Shot("groups-120", (120, 24), ("2", "b", ENTER), "by program"),
     Shot("detail-120", (120, 36), ("2", "/", "comm=pg_dump", ENTER, ENTER), "Limited by reader"),
+    Shot("process-120", (120, 36), ("1", "/", "comm=haproxy tx_rate>0", ENTER, "e"), "What it uses"),
+    Shot("namespace-120", (120, 36), ("3", "/", "edge", ENTER, "e"), "What is inside"),
+    Shot("container-120", (120, 36), ("4", "/", "container=shop-feed", ENTER, "e"), "What it uses"),
+    Shot("filter-120", (120, 24), ("2", "/", SLOW), "backlog"),
+    Shot("palette-120", (120, 30), ("2", ":", "sort"), "sort by"),
+    Shot("help-120", (120, 40), ("?",), "Keys"),
+    Shot("light-120", (120, 30), ("2", ":", "theme light", ENTER), "ESTAB"),
     Shot("connections-80", (80, 24), ("2",), "ESTAB"),
     Shot("connections-160", (160, 45), ("2",), "ESTAB"),
 )
@@ -88,7 +108,7 @@ def shoot(shot: Shot) -> None:
     """Run nettop, press keys, write the picture."""
     with run(["-m", "nettop"], shot.size, LC_ALL="C.UTF-8") as terminal:
         display = Display(terminal, shot.size)
-        namespaces = len(scene.ADDRESSES) + 2  # wan, and that of the host
+        namespaces = len(scene.ADDRESSES) + len(boxes.BOXES) + 2  # wan, and that of the host
         display.await_text(f" {namespaces}/{namespaces} namespaces", QUIET)
         display.watch(SETTLED)
         for keys in shot.keys:
@@ -114,8 +134,8 @@ def hide_processes() -> None:
 def staged() -> Iterator[None]:
     """The scene, and what it needs of this machine, as only this process and its children see it."""
     socket.sethostname(HOSTNAME)
-    netns.RUN.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "none", str(netns.RUN)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(RUN)], check=True)
+    netns.RUN.mkdir()
     hide_processes()
     with tempfile.NamedTemporaryFile("w") as passwd:
         passwd.write("root:x:0:0::/root:/bin/sh\n")
@@ -124,14 +144,15 @@ def staged() -> Iterator[None]:
         os.chmod(passwd.name, 0o644)
         subprocess.run(["mount", "--bind", passwd.name, "/etc/passwd"], check=True)
         # the long last argument is room for the command lines the programs give themselves
-        command = [sys.executable, "-m", "screenshots.scene", " " * 200]
+        command = [PYTHON, "-m", "screenshots.scene", " " * 200]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             try:
                 if not process.stdout.readline():
                     raise RuntimeError("the scene could not be made; see above")
-                yield
+                with boxes.packed(RUN, "docker"):
+                    yield
             finally:
                 process.stdin.close()
 

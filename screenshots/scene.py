@@ -1,7 +1,8 @@
 """A small web shop on this kernel, for the pictures: `python -m screenshots.scene`, started by `screenshots.make`.
 
 Every process, namespace, socket and byte is real; only the names the programs go by are borrowed. Load comes in from
-`wan` over a slow line, `edge` spreads it, `web` answers with the help of `cache` and `db`, and `jobs` works beside it.
+`wan` over a slow line, `edge` spreads it, `web` answers with the help of `cache` and `db`, and `jobs` works beside it;
+in `docker` containers may run (see `screenshots.boxes`).
 Some of it is in trouble, so that there is something to find: an accept queue that fills up, a program that does not
 read, a line that loses packets.
 
@@ -36,15 +37,17 @@ WAN = ("203.0.113.9", "203.0.113.51", "203.0.113.77")
 """Clients somewhere out there (of TEST-NET-3, RFC 5737)."""
 WAN6 = "2001:db8::9"
 FRONT, FRONT6 = "203.0.113.1", "2001:db8::1"
-ADDRESSES = {"edge": "10.0.3.10", "web": "10.0.3.20", "db": "10.0.3.30", "cache": "10.0.3.40", "jobs": "10.0.3.50"}
-EDGE, WEB, DB, CACHE, JOBS = ADDRESSES.values()
+NAMED = ("edge", "web", "db", "cache", "jobs", "docker")
+ADDRESSES = {name: f"10.0.3.{10 * number}" for number, name in enumerate(NAMED, 1)}
+EDGE, WEB, DB, CACHE, JOBS, DOCKER = ADDRESSES.values()
 USERS = ("haproxy", "www-data", "postgres", "redis", "shop")
 """Who the programs run as; `screenshots.make` sees to it that they exist."""
 
 _PR_SET_NAME = 15  # <linux/prctl.h>
 _ZEROS = bytes(1 << 18)
-_RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: what ends with its program does so at once; a connection in mid-air would hold its namespace."""
+_RESET, _LINGER = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
+"""SO_LINGER: what ends with its program does so at once, as a connection in mid-air would hold its namespace; or as
+usual."""
 
 _libc = ctypes.CDLL(None)
 
@@ -91,9 +94,15 @@ class Program(NamedTuple):
     udp: tuple[tuple[str, int], ...] = ()
     unix: tuple[str, ...] = ()
     """Abstract addresses it listens on."""
+    errand: str = ""
+    """What it has a shell do over and over; it does nothing else then."""
 
 
 NAMES = Ask(HOST, 53, kind=socket.SOCK_DGRAM)
+FEED, SESSIONS, SEARCH = 8081, 8082, 8083
+"""Ports of the containers in `screenshots.boxes`."""
+CHECK = f"exec 3<>/dev/tcp/{WEB}/80; head -c 200 /dev/zero >&3; head -c 6000 <&3 >/dev/null; sleep 0.4"
+"""Asks the web server something."""
 SYSLOG = ("127.0.0.1", 514)
 
 # fmt: off
@@ -102,6 +111,7 @@ PROGRAMS = (
     Program("", "root", "/usr/bin/node_exporter", (Serve(9100, 60),)),
     Program("", "root", "/usr/sbin/dnsmasq --keep-in-foreground",
             udp=((HOST, 53), ("127.0.0.1", 53)), unix=("@dnsmasq",)),
+    Program("", "root", "/usr/sbin/cron -f", errand=CHECK),
     Program("edge", "haproxy", "haproxy -W -f /etc/haproxy.cfg",
             (Serve(443, 40), Serve(443, 40, address="::"), Serve(8404)),
             (Ask(WEB, 80, 3, 900, 0.2), Ask(WEB, 80, 2, 300, 0.3), Ask(WEB, 80, 2)),
@@ -130,6 +140,9 @@ PROGRAMS = (
             asks=(Ask(CACHE, 6379, 1, 80), Ask(DB, 5432, 1, 400, 0.2), NAMES)),
     Program("jobs", "shop", "python3 worker.py --queue thumbnails",
             asks=(Ask(CACHE, 6379, 1, 60), Ask(WEB, 80, 1, 2600))),
+    Program("jobs", "shop", "python3 worker.py --queue index",
+            asks=(Ask(DOCKER, SEARCH, 1, 90_000, 0.2), Ask(DOCKER, SESSIONS, 2, 12_000, 0.1))),
+    Program("jobs", "shop", "python3 worker.py --queue feeds", asks=(Ask(DOCKER, FEED, 2, 6000, 0.3),)),
     Program("jobs", "postgres", "pg_dump --host=db --format=c shop",
             asks=(Ask(DB, 5432, 1, 20_000, 0.2, reads=False),)),
     Program("jobs", "root", "prometheus --config.file=/etc/shop.yml", (Serve(9090),),
@@ -231,7 +244,15 @@ def _run(program: Program, parent: int) -> NoReturn:
             _work(listeners, program.asks)
     if program.workers:
         _sleep()
+    if program.errand:
+        _run_errands(program.errand)
     _work(listeners, program.asks)
+
+
+def _run_errands(command: str) -> NoReturn:
+    while True:
+        time.sleep(2.0)
+        subprocess.run(["/bin/bash", "-c", command], check=False)
 
 
 def _become(title: str, user: str, parent: int) -> None:
@@ -244,6 +265,7 @@ def _become(title: str, user: str, parent: int) -> None:
     ctypes.memset(begin, 0, end - begin)
     ctypes.memmove(begin, title.encode(), min(len(title), end - begin - 1))
     os.setuid(pwd.getpwnam(user).pw_uid)
+    os.chdir("/")
     die_with(parent)
 
 
@@ -288,12 +310,26 @@ def _answer(poll: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
             accepted, _ = sock.accept()
             accepted.setblocking(False)
             poll.register(accepted, selectors.EVENT_READ, key.data.factor)
-        elif data := sock.recv(1 << 16):
+        elif data := _received(sock, client=bool(key.data)):
             if key.data:
                 sock.send(_ZEROS[: len(data) * key.data])
         else:
             poll.unregister(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)  # whoever closes first is not reset
             sock.close()
+            if not key.data:
+                raise ConnectionAbortedError("the other end has gone")
+
+
+def _received(sock: socket.socket, *, client: bool) -> bytes:
+    """What has arrived; of a client that left without a word, nothing more. Any other end of a connection goes only
+    when the scene does."""
+    try:
+        return sock.recv(1 << 16)
+    except ConnectionError:
+        if client:
+            return b""
+        raise
 
 
 def _request(poll: selectors.BaseSelector, ask: Ask, sock: socket.socket) -> socket.socket:
@@ -309,7 +345,7 @@ def _request(poll: selectors.BaseSelector, ask: Ask, sock: socket.socket) -> soc
     return sock
 
 
-def _connect(ask: Ask, number: int, patience: float = 10.0) -> socket.socket:
+def _connect(ask: Ask, number: int, patience: float = 60.0) -> socket.socket:
     """A connection, as soon as somebody listens."""
     deadline = time.monotonic() + patience
     while True:

@@ -33,8 +33,8 @@ def device(namespace: str, name: str) -> int:
     return fd
 
 
-def carry(ends: tuple[int, int]) -> NoReturn:
-    """Take packets from either end to the other for good."""
+def carry(ends: tuple[int, int], delay: float = DELAY, loss: float = LOSS) -> NoReturn:
+    """Take packets from either end to the other for good: each `delay` seconds later, that share of them never."""
     other = dict(zip(ends, reversed(ends), strict=True))
     chance = random.Random(7)
     under_way: collections.deque[tuple[float, int, bytes]] = collections.deque()
@@ -42,8 +42,8 @@ def carry(ends: tuple[int, int]) -> NoReturn:
         wait = max(0.0, under_way[0][0] - time.monotonic()) if under_way else None
         for end in select.select(ends, [], [], wait)[0]:
             packet = os.read(end, 1 << 16)
-            if chance.random() >= LOSS:
-                under_way.append((time.monotonic() + DELAY, other[end], packet))
+            if chance.random() >= loss:
+                under_way.append((time.monotonic() + delay, other[end], packet))
         while under_way and under_way[0][0] <= time.monotonic():
             _, end, packet = under_way.popleft()
             os.write(end, packet)

@@ -42,6 +42,8 @@ _BUDGETS: Mapping[str, Mapping[str, Sequence[Budget]]] = {
         "nettop bytes a lively tick": [Budget(15)],
         "nettop forks missed": [Budget(0)],
         "nettop exits missed": [Budget(0)],
+        "nettop 300 idle namespaces": [Budget(1.5)],
+        "nettop containers added": [Budget(10)],
     },
     "small": {
         "nettop cpu": [Budget(3, "htop cpu"), Budget(1, "glances cpu")],

@@ -13,8 +13,13 @@ from subprocess import Popen
 from typing import NamedTuple
 
 from tests.bench import peers
+from tests.bench.churn import run_churn
+from tests.bench.containers import measure as measure_containers
+from tests.bench.gestures import GESTURES
+from tests.bench.idle import measure as measure_idle
+from tests.bench.keys import key_latencies
 from tests.bench.lab import Lab
-from tests.bench.measure import DidNotStartError, Program, first_frame, key_latencies, running, wait_ready
+from tests.bench.measure import DidNotStartError, Program, first_frame, running, wait_ready
 from tests.bench.storm import count_events, missed, run_storm
 
 TIMES = 3
@@ -81,21 +86,22 @@ def frame(_lab: Lab) -> Iterator[Figure]:
 
 
 def keys(_lab: Lab) -> Iterator[Figure]:
-    """From a cursor key to the row it moves to."""
+    """From a key to the first byte of its effect: the cursor, a filter as it is typed, and all else one does."""
     for program in (peers.SCREENS[0], peers.NETTOP_SCREEN):
+        gestures = GESTURES[program.name]
         try:
             _require(program)
             with program.begin() as terminal:
                 wait_ready(program, terminal)
-                terminal.pump(3.0)
-                taken = key_latencies(terminal)
+                measured = key_latencies(terminal, gestures)
         except DidNotStartError as error:
-            yield Figure(f"{program.name} key p99", None, "ms", str(error))
+            yield from (Figure(f"{program.name} {gesture.name} p99", None, "ms", str(error)) for gesture in gestures)
             continue
-        note = f"p50 {taken.p50 * 1e3:.1f}, worst {taken.worst * 1e3:.1f}"
-        if taken.unanswered:
-            note += f"; {taken.unanswered} keys without an answer"
-        yield Figure(f"{program.name} key p99", taken.p99 * 1e3, "ms", note)
+        for name, taken in measured.items():
+            note = f"p50 {taken.p50 * 1e3:.1f}, worst {taken.worst * 1e3:.1f}"
+            if taken.unanswered:
+                note += f"; {taken.unanswered} keys without an answer"
+            yield Figure(f"{program.name} {name} p99", taken.p99 * 1e3, "ms", note)
 
 
 def written(lab: Lab) -> Iterator[Figure]:
@@ -140,6 +146,41 @@ def storm(_lab: Lab) -> Iterator[Figure]:
     yield Figure(names[1], left.exits, "", note)
 
 
+def churn(_lab: Lab) -> Iterator[Figure]:
+    """5,000 connections a second for 10 seconds, beside the lab: who has seen how much of it."""
+    storm = run_churn()
+    note = f"of {storm.connections:,} in {storm.seconds:.1f} s"
+    yield Figure("ss connections seen", _percent(storm.ss.connections), "%", "asked once a second")
+    yield Figure("nethogs bytes seen", _percent(storm.nethogs.size), "%", storm.nethogs.note)
+    yield Figure("nettop connections seen", _percent(storm.nettop.connections), "%", note)
+    yield Figure("nettop bytes seen", _percent(storm.nettop.size), "%")
+    yield Figure("nettop messages lost", storm.lost, "", "and told")
+    yield Figure("nettop owners known", _percent(storm.owned), "%", "of connections that ended")
+    yield Figure("nettop memory grown", storm.grown / (1 << 20), "MB", "collector, when TIME-WAIT is over")
+
+
+def containers(_lab: Lab) -> Iterator[Figure]:
+    """What knowing the containers adds to a tick, with many of them."""
+    try:
+        cost = measure_containers()
+    except OSError as error:
+        yield Figure("nettop containers added", None, "%", str(error))
+        return
+    note = f"{1e3 * cost.containers:.1f} ms of a tick of {1e3 * cost.tick:.0f} ms; {cost.known} containers"
+    yield Figure("nettop containers added", cost.added, "%", note)
+
+
+def idle(_lab: Lab) -> Iterator[Figure]:
+    """300 namespaces, nearly all idle, beside the same processes and sockets in one: the collector's cost of a tick."""
+    cost = measure_idle()
+    note = f"{1e3 * cost.many:.0f} ms of a tick, {1e3 * cost.one:.0f} ms in one namespace"
+    yield Figure("nettop 300 idle namespaces", cost.ratio, "x", note)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
 SECTIONS: Mapping[str, Callable[[Lab], Iterator[Figure]]] = {
     "listing": listing,
     "running": run,
@@ -147,6 +188,9 @@ SECTIONS: Mapping[str, Callable[[Lab], Iterator[Figure]]] = {
     "keys": keys,
     "bytes": written,
     "storm": storm,
+    "churn": churn,
+    "containers": containers,
+    "idle": idle,
 }
 
 

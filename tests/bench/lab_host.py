@@ -141,19 +141,19 @@ def _make_sockets(spec: LabSpec, share: Share, workers: int) -> _Holds:
     clients = len(holds) - workers
     listeners = []
     for number in range(share.listeners):
-        listener = _listener(share.number, number, v6=_is_v6(spec, number))
+        listener = _listener(share.number % 250, number, v6=_is_v6(spec, number))
         for worker in range(number * spec.workers, (number + 1) * spec.workers):
             holds[worker][0].append(listener.fileno())
         listeners.append(listener)
     for pair in range(share.tcp_pairs):
         worker = pair * workers // share.tcp_pairs
         client = workers + pair * clients // share.tcp_pairs
-        near, far = _connect(listeners[worker // spec.workers], f"127.{share.number}.1.{client % 250 + 1}")
+        near, far = _connect(listeners[worker // spec.workers], f"127.{share.number % 250}.1.{client % 250 + 1}")
         for process, fd in ((client, near), (worker, far)):
             holds[process][0].append(fd)
             if pair < share.active_pairs:
                 holds[process][1].append(fd)
-    others = [_udp(share.number, number, v6=_is_v6(spec, number)) for number in range(share.udp)]
+    others = [_udp(share.number % 250, number, v6=_is_v6(spec, number)) for number in range(share.udp)]
     for _ in range(share.unix_pairs):
         others += (end.detach() for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM))
     for number, fd in enumerate(others):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
-from collections.abc import Iterator, Sequence
-from math import inf
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.bench.terminal import Chunk, Ready, Terminal, highlighted, replay
+from tests.bench.terminal import Chunk, Ready, Terminal, replay
 from tests.bench.tree import cpu_seconds, pids_of_tree, pss_bytes
-
-DOWN, UP = "\x1bOB", "\x1bOA"  # as xterm sends them in its application mode, which htop asks for
 
 
 class Program(NamedTuple):
@@ -48,16 +44,6 @@ class Running(NamedTuple):
     """Bytes to the terminal a second."""
     worst: int
     """The most it wrote within one second."""
-
-
-class Latencies(NamedTuple):
-    """Time from a key to its repaint, in seconds."""
-
-    p50: float
-    p99: float
-    worst: float
-    unanswered: int
-    """Keys after which the cursor did not move before the next key: they count as if it had moved then."""
 
 
 class DidNotStartError(RuntimeError):
@@ -112,41 +98,3 @@ def running(program: Program, terminal: Terminal, warm_up: float = 5.0, window: 
     used = cpu_seconds(tree) - before
     seconds = [terminal.written(begun + second, begun + second + 1) for second in range(int(window))]
     return Running(100 * used / elapsed, pss_bytes(tree), sum(seconds) / len(seconds), max(seconds))
-
-
-def key_latencies(terminal: Terminal, keys: int = 200) -> Latencies:
-    """Press cursor keys at random phases of a program's refresh and see when the cursor's row has moved.
-
-    The first chunk after which as many lines are highlighted as before, but others, is the answer to a key: what a
-    refresh writes in between does not count.
-    """
-    dice = random.Random(1)
-    pressed = []
-    for number in range(keys):
-        pressed.append(terminal.press(DOWN if number // 20 % 2 == 0 else UP))
-        terminal.pump(dice.uniform(0.15, 0.35))
-    answers = list(_answers(terminal.chunks, pressed))
-    following = [*pressed[1:], time.monotonic()]
-    taken = sorted(min(answer, after) - key for key, after, answer in zip(pressed, following, answers, strict=True))
-    p50, p99 = (taken[int((keys - 1) * share)] for share in (0.5, 0.99))
-    unanswered = sum(answer >= after for after, answer in zip(following, answers, strict=True))
-    return Latencies(p50, p99, taken[-1], unanswered)
-
-
-def _answers(chunks: Sequence[Chunk], pressed: Sequence[float]) -> Iterator[float]:
-    """For each key, when the highlight had moved; infinity if it had not before the next key."""
-    screens = ((at, highlighted(screen)) for at, screen in replay(chunks))
-    at, lines = next(screens, (inf, frozenset[int]()))
-    shown = lines
-    for key, following in zip(pressed, [*pressed[1:], inf], strict=True):
-        while at < key:
-            shown = lines
-            at, lines = next(screens, (inf, lines))
-        answer = inf
-        before = shown
-        while at < following:
-            if answer == inf and lines != before and len(lines) == len(before):
-                answer = at
-            shown = lines
-            at, lines = next(screens, (inf, lines))
-        yield answer

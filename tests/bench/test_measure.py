@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
 from tests.bench.__main__ import judge
 from tests.bench.figures import Figure
-from tests.bench.measure import DidNotStartError, Program, key_latencies, rows, running, wait_ready
+from tests.bench.gestures import CURSOR, DOWN, UP, Effect, Gesture, Press, alters, hides, shows, typing
+from tests.bench.keys import key_latencies
+from tests.bench.measure import DidNotStartError, Program, rows, running, wait_ready
 from tests.bench.storm import Counted, Storm, count_events, missed, run_storm
 from tests.bench.tree import cpu_seconds, pids_of_tree, pss_bytes
 
@@ -47,13 +50,43 @@ def test_a_program_that_ends_tells_why_it_did_not_start() -> None:
         wait_ready(broken, terminal)
 
 
-def test_the_latency_of_a_key_is_that_of_the_moved_highlight() -> None:
+def test_the_latency_of_a_key_is_that_of_its_effect() -> None:
     menu = program(MENU, count=39)
+    cursor = Gesture("cursor", [Press(DOWN, CURSOR), Press(UP, CURSOR)])
+    mistaken = Gesture("mistaken", [Press(DOWN, shows("no such thing")), Press(UP)])
     with menu.begin() as terminal:
         wait_ready(menu, terminal)
-        taken = key_latencies(terminal, keys=5)
+        measured = key_latencies(terminal, [cursor, mistaken], keys=6)
+    taken = measured["cursor"]
     assert taken.unanswered == 0
     assert 0.02 <= taken.p50 <= taken.p99 <= taken.worst < 0.15
+    assert measured["mistaken"].unanswered == 3
+
+
+@pytest.mark.parametrize(
+    ("effect", "before", "now", "seen"),
+    [
+        (shows("x"), ["a"], ["a x"], True),
+        (shows("x"), ["x"], ["x"], False),
+        (hides("x"), ["x"], ["a"], True),
+        (hides("x"), ["a"], ["a"], False),
+        (alters("^N"), ["a", "N 1"], ["b", "N 2"], True),
+        (alters("^N"), ["a", "N 1"], ["b", "N 1"], False),
+        (alters("^N"), ["N 1"], ["a"], False),
+    ],
+)
+def test_an_effect_is_told_from_what_a_refresh_writes(
+    effect: Effect, before: list[str], now: list[str], seen: bool
+) -> None:
+    assert effect.seen(before, now) is seen
+
+
+def test_what_is_typed_is_taken_back_letter_by_letter() -> None:
+    presses = typing("/", "^find", "^find ", "ab")
+    screens = ["a list", "find ", "find a", "find ab", "find a", "find ", "a list"]
+    for press, (before, now) in zip(presses, pairwise(screens), strict=True):
+        assert press.effect is not None
+        assert press.effect.seen([before], [now])
 
 
 def test_the_cost_of_a_program_includes_its_children() -> None:

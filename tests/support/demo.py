@@ -1,7 +1,7 @@
 """The full screen on a made-up machine, to look at and to measure: `python -m tests.support.demo 42000 2000 2000`.
 
-Arguments: connections, processes, connections that move data between two pictures; `--fail` raises an error after the
-first picture.
+Arguments: connections, processes, connections that move data between two pictures; `--interval` seconds from one to the
+next; `--fail` raises an error after the first picture.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from nettop.config import Config
 from nettop.snapshot import Snapshot
 from nettop.tui.app import NettopApp
 from tests.support.screen import machine
@@ -39,6 +40,7 @@ class _Prepared(BusySource):
             connections=prepared.connections,
             processes=prepared.processes,
             namespaces=prepared.namespaces,
+            containers=prepared.containers,
             events=prepared.events,
             events_total=prepared.events_total,
             host=prepared.host,
@@ -59,11 +61,12 @@ def main() -> int:
     parser.add_argument("connections", type=int, nargs="?", default=300)
     parser.add_argument("processes", type=int, nargs="?", default=150)
     parser.add_argument("busy", type=int, nargs="?", default=20)
+    parser.add_argument("--interval", type=float, default=1.0)
     parser.add_argument("--fail", action="store_true")
     options = parser.parse_args()
     kind: Callable[[Snapshot, int], _Prepared] = _Failing if options.fail else _Prepared
     source = kind(machine(options.connections, options.processes), options.busy)
-    app = NettopApp(source, interval=0.2 if options.fail else 1.0)
+    app = NettopApp(source, config=Config(interval=options.interval))
     app.run(mouse=not app.remote)
     return app.return_code or 0
 

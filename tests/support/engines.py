@@ -55,16 +55,17 @@ class Docker:
 
 
 @contextlib.contextmanager
-def docker(home: Path) -> Iterator[Docker]:
-    """A Docker Engine with a busybox image, its directories in `home`; skips where Docker is not installed."""
+def docker(home: Path, netns_name: str | None = None) -> Iterator[Docker]:
+    """A Docker Engine with a busybox image, its directories in `home`, in a namespace of that name or one of its own;
+    skips where Docker is not installed."""
     _need("dockerd", "docker", "busybox", "iptables")
-    with _own_namespace() as name:
+    with _own_namespace() if netns_name is None else contextlib.nullcontext(netns_name) as name:
         engine = Docker(name, home)
         # nsenter, not `ip netns exec`: the latter's own /sys lacks the cgroups
         command = ["nsenter", f"--net=/run/netns/{name}", "dockerd", "--storage-driver=vfs"]
         command += ["--data-root", str(home / "data"), "--exec-root", str(engine.state)]
         command += ["--pidfile", str(home / "pid"), "-H", f"unix://{engine.socket}"]
-        with _daemon(command, home / "log", lambda: engine("version")):
+        with _unmounted(engine.state / "netns"), _daemon(command, home / "log", lambda: engine("version")):
             tar = subprocess.run(["tar", "-C", str(rootfs(home)), "-c", "."], check=True, capture_output=True).stdout
             subprocess.run(
                 ["docker", "-H", f"unix://{engine.socket}", "import", "-", engine.image],
@@ -181,6 +182,16 @@ def rootfs(home: Path) -> Path:
         for applet in ("sh", "sleep", "httpd", "nc", "dd", "wget"):
             (root / "bin" / applet).symlink_to("busybox")
     return root
+
+
+@contextlib.contextmanager
+def _unmounted(directory: Path) -> Iterator[None]:
+    """What an engine leaves mounted in a directory is gone afterwards."""
+    try:
+        yield
+    finally:
+        for mount in directory.glob("*"):
+            subprocess.run(["umount", str(mount)], check=False, capture_output=True)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from nettop.model import COMPANIONS, NO_OWNERS, TABLES, Delta
-from nettop.snapshot import EMPTY, Connection, Coverage, HostRates, NamespaceRow, ProcessRow
+from nettop.model import CLOSED, COMPANIONS, NO_OWNERS, NO_TRAFFIC, TABLES, Delta, Traffic
+from nettop.snapshot import EMPTY, Connection, ContainerRow, Coverage, HostRates, NamespaceRow, Place, ProcessRow
 from nettop.store.limits import limit
 from tests.support.streams import Tables
 
@@ -18,11 +19,16 @@ class NaiveStore:
         self.before: Tables = {}
         self.clock: float | None = None
         self.elapsed: float | None = None
+        self._named: dict[int, tuple[Any, Any]] = {}  # socket → its first owner in the last picture, and who that was
 
     def apply(self, told: Delta) -> None:
         """Take in one whole Delta."""
         if told.key:
             self.now, self.clock = {name: {} for name in TABLES}, None
+            self._named = {}
+        elif self.now:
+            rows = self.connections()
+            self._named = {row_id: (row.owners[:1], row.process) for row_id, row in rows.items()}
         self.before = {name: {} if self.clock is None else dict(rows) for name, rows in self.now.items()}
         for table, change in told.changes.items():
             for row_id in change.gone:
@@ -41,11 +47,15 @@ class NaiveStore:
     def namespaces(self) -> dict[int, NamespaceRow]:
         return {row_id: self._namespace(row_id) for row_id in self.now["namespaces"]}
 
+    def containers(self) -> dict[int, ContainerRow]:
+        return {row_id: self._container(row_id) for row_id in self.now["containers"]}
+
     def coverage(self) -> Coverage:
         moved = {i: self._moved(i) or (0, 0, 0) for i in self.now["sockets"]}
         total = sum(rx + tx for rx, tx, _ in moved.values())
         known = sum(rx + tx for i, (rx, tx, _) in moved.items() if self._owners(i).holders)
-        ownable = [i for i, socket in self.now["sockets"].items() if socket.ownable]
+        ownable = [i for i, socket in self.now["sockets"].items() if socket.ownable and self._lasts(i)]
+        everywhere = self.now["everywhere"].get(0, NO_TRAFFIC)
         namespaces = self.now["namespaces"].values()
         return Coverage(
             bytes_owned=known / total if total else None,
@@ -54,7 +64,28 @@ class NaiveStore:
             namespaces=len(namespaces),
             namespaces_read=sum(row.via != "none" for row in namespaces),
             events_lost=self.now["host"][0].events_lost,
+            closed=everywhere.closed,
+            closed_owned=everywhere.owned,
         )
+
+    def traffic(self) -> Traffic:
+        return self._total(self.now["everywhere"].get(0, NO_TRAFFIC), list(self.now["sockets"]))
+
+    def _total(self, settled: Traffic, sockets: list[int]) -> Traffic:
+        """What is settled, and what the rows of these sockets say."""
+        stats = [self.now["stats"][i] for i in sockets]
+        return settled._replace(
+            rx_bytes=settled.rx_bytes + sum(row.rx_bytes or 0 for row in stats),
+            tx_bytes=settled.tx_bytes + sum(row.tx_bytes or 0 for row in stats),
+            retrans=settled.retrans + sum(row.retrans or 0 for row in stats),
+        )
+
+    def _unseen(self, row_id: int, table: str = "traffic") -> tuple[int, int]:
+        now, before = (tables[table].get(row_id, NO_TRAFFIC) for tables in (self.now, self.before))
+        return now.rx_unseen - before.rx_unseen, now.tx_unseen - before.tx_unseen
+
+    def _lasts(self, row_id: int) -> bool:
+        return bool(self.now["stats"][row_id].state != CLOSED)
 
     def rates(self) -> HostRates:
         if not self.elapsed:
@@ -84,7 +115,7 @@ class NaiveStore:
         if not self.elapsed or None in (now.rx_bytes, now.tx_bytes):
             return None
         if before is None:
-            young = self.now["sockets"][row_id].since is not None
+            young = self.now["sockets"][row_id].since is not None or row_id in self.now["closed"]
             return (now.rx_bytes, now.tx_bytes, now.retrans or 0) if young else None
         if None in (before.rx_bytes, before.tx_bytes):
             return None
@@ -97,9 +128,18 @@ class NaiveStore:
     def _find_namespace(self, netns: int | None) -> Any:
         return next((row for row in self.now["namespaces"].values() if row.netns == netns), None)
 
+    def _find_place(self, cgroup: int | None) -> Place | None:
+        named = [row.container for row in self.now["cgroups"].values() if row.cgroup == cgroup]
+        container = self.now["containers"].get(named[-1]) if named else None
+        return Place(named[-1], container) if container else None
+
     def _connection(self, row_id: int) -> Connection:
         socket, stats, owners = self.now["sockets"][row_id], self.now["stats"][row_id], self._owners(row_id)
         process, *others = [self._find_process(owner) for owner in owners.holders] or [None]
+        if process is None and (owners.by == "gone" or stats.state == CLOSED):
+            before, named = self._named.get(row_id, (None, None))
+            process = named if before == owners.holders[:1] else None
+        closed = self.now["closed"].get(row_id)
         moved = self._moved(row_id)
         if not self.elapsed:  # see View.first
             counted = None not in (stats.rx_bytes, stats.tx_bytes)
@@ -119,6 +159,8 @@ class NaiveStore:
             tx_rate=rates[1],
             retrans_rate=rates[2],
             limit=limit(self.before["stats"].get(row_id), stats),
+            closed=closed.time if closed else None,
+            place=self._find_place(socket.cgroup) if process is None else None,
         )
 
     def _process(self, row_id: int) -> ProcessRow:
@@ -126,8 +168,12 @@ class NaiveStore:
         before = self.before["usage"].get(row_id)
         held = [i for i in self.now["sockets"] if [o.process for o in self._owners(i).holders[:1]] == [process.key]]
         stats = [self.now["stats"][i] for i in held]
-        counted = any(row.rx_bytes is not None for row in stats)
+        settled = self.now["traffic"].get(row_id, NO_TRAFFIC)
+        total = self._total(settled, held)
+        counted = row_id in self.now["traffic"] or any(row.rx_bytes is not None for row in stats)
         moved = [self._moved(i) or (0, 0, 0) for i in held]
+        rx_unseen, tx_unseen = self._unseen(row_id)
+        present = [i for i in held if self._lasts(i) and self._owners(i).by != "gone"]
         cpu_time = usage.cpu_time - (before.cpu_time if before else 0.0)
         return ProcessRow(
             id=row_id,
@@ -136,30 +182,87 @@ class NaiveStore:
             namespace=self._find_namespace(process.netns),
             cpu=max(0.0, 100 * cpu_time / self.elapsed) if self.elapsed else None,
             mem=100 * usage.rss / self.now["host"][0].mem_total,
-            connections=sum(map(self._connected, held)),
-            listening=sum(row.state == "LISTEN" for row in stats),
-            sockets=len(held),
-            rx_bytes=sum(row.rx_bytes or 0 for row in stats) if counted else None,
-            tx_bytes=sum(row.tx_bytes or 0 for row in stats) if counted else None,
-            rx_rate=sum(rx for rx, _, _ in moved) / self.elapsed if counted and self.elapsed else None,
-            tx_rate=sum(tx for _, tx, _ in moved) / self.elapsed if counted and self.elapsed else None,
-            retrans=sum(row.retrans or 0 for row in stats) if counted else None,
+            connections=sum(map(self._connected, present)),
+            listening=sum(self.now["stats"][i].state == "LISTEN" for i in present),
+            sockets=len(present),
+            rx_bytes=total.rx_bytes if counted else None,
+            tx_bytes=total.tx_bytes if counted else None,
+            rx_rate=(sum(rx for rx, _, _ in moved) / self.elapsed + rx_unseen / self.elapsed)
+            if counted and self.elapsed
+            else None,
+            tx_rate=(sum(tx for _, tx, _ in moved) / self.elapsed + tx_unseen / self.elapsed)
+            if counted and self.elapsed
+            else None,
+            retrans=total.retrans if counted else None,
+            rx_before=settled.rx_before,
+            tx_before=settled.tx_before,
+            opened=settled.opened,
+            accepted=settled.accepted,
+            failed=settled.failed,
+            closed=settled.closed,
+        )
+
+    def _container(self, row_id: int) -> ContainerRow:
+        held = [i for i, row in self.connections().items() if row.belongs == row_id]
+        stats = [self.now["stats"][i] for i in held]
+        settled = self.now["together"].get(row_id, NO_TRAFFIC)
+        total = self._total(settled, held)
+        counted = row_id in self.now["together"] or any(row.rx_bytes is not None for row in stats)
+        moved = [self._moved(i) or (0, 0, 0) for i in held]
+        rx_unseen, tx_unseen = self._unseen(row_id, "together")
+        present = [i for i in held if self._lasts(i) and self._owners(i).by != "gone"]
+        members = [row for row in self.processes().values() if row.process.belongs == row_id and not row.ended]
+
+        def rate(settled: int, moved: Iterable[int]) -> float | None:
+            return sum(moved) / self.elapsed + settled / self.elapsed if counted and self.elapsed else None
+
+        return ContainerRow(
+            id=row_id,
+            container=self.now["containers"][row_id],
+            processes=len(members),
+            connections=sum(map(self._connected, present)),
+            listening=sum(self.now["stats"][i].state == "LISTEN" for i in present),
+            sockets=len(present),
+            rx_bytes=total.rx_bytes if counted else None,
+            tx_bytes=total.tx_bytes if counted else None,
+            rx_rate=rate(rx_unseen, (rx for rx, _, _ in moved)),
+            tx_rate=rate(tx_unseen, (tx for _, tx, _ in moved)),
+            retrans=total.retrans if counted else None,
+            cpu=sum(row.cpu or 0.0 for row in members) if self.elapsed else None,
+            rss=sum(row.usage.rss for row in members),
+            rx_before=settled.rx_before,
+            tx_before=settled.tx_before,
+            opened=settled.opened,
+            accepted=settled.accepted,
+            failed=settled.failed,
+            closed=settled.closed,
         )
 
     def _namespace(self, row_id: int) -> NamespaceRow:
         netns = self.now["namespaces"][row_id].netns
         inside = [i for i, socket in self.now["sockets"].items() if socket.netns == netns]
+        total = self._total(self.now["inside"].get(row_id, NO_TRAFFIC), inside)
+        present = list(filter(self._lasts, inside))
         links = [i for i, link in self.now["interfaces"].items() if link.netns == netns]
         return NamespaceRow(
             id=row_id,
             namespace=self.now["namespaces"][row_id],
-            processes=sum(process.netns == netns for process in self.now["processes"].values()),
-            connections=sum(map(self._connected, inside)),
-            listening=sum(self.now["stats"][i].state == "LISTEN" for i in inside),
-            sockets=len(inside),
+            processes=sum(
+                process.netns == netns and self.now["usage"][i].state != "X"
+                for i, process in self.now["processes"].items()
+            ),
+            connections=sum(map(self._connected, present)),
+            listening=sum(self.now["stats"][i].state == "LISTEN" for i in present),
+            sockets=len(present),
             interfaces=tuple((self.now["interfaces"][i], self.now["counters"].get(i)) for i in links),
             rx_rate=self._link_rate(links, "rx_bytes"),
             tx_rate=self._link_rate(links, "tx_bytes"),
+            rx_bytes=total.rx_bytes,
+            tx_bytes=total.tx_bytes,
+            opened=total.opened,
+            accepted=total.accepted,
+            failed=total.failed,
+            closed=total.closed,
         )
 
     def _connected(self, row_id: int) -> bool:

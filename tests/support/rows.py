@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nettop.model import (
+    Container,
     Event,
     Health,
     Host,
@@ -23,7 +24,7 @@ from nettop.model import (
     SocketStats,
     Usage,
 )
-from nettop.snapshot import Connection, Coverage, HostRates, NamespaceRow, ProcessRow, Snapshot
+from nettop.snapshot import Connection, ContainerRow, Coverage, HostRates, NamespaceRow, ProcessRow, Snapshot
 
 NOW = 1_700_000_000.0
 """The time of every picture made here, in seconds since the epoch."""
@@ -87,6 +88,7 @@ _PROCESS: Mapping[str, Any] = Process(
     cgroup="/system.slice/nginx.service",
     container=None,
     unit="nginx.service",
+    belongs=None,
     kernel=False,
 )._asdict()
 
@@ -95,7 +97,7 @@ _USAGE: Mapping[str, Any] = Usage(
 )._asdict()  # fmt: skip
 
 _NAMESPACE: Mapping[str, Any] = Namespace(
-    netns=HOST_NETNS, name="host", kind="host", pid=1, via="netlink", reason=None, container=None
+    netns=HOST_NETNS, name="host", kind="host", pid=1, via="netlink", reason=None, container=None, nsid=None
 )._asdict()
 
 
@@ -124,6 +126,8 @@ def connection(**overrides: Any) -> Connection:
         "tx_rate": 0.0,
         "retrans_rate": 0.0,
         "limit": None,
+        "nat": None,
+        "place": None,
     }
     return Connection(**_only(row, overrides))
 
@@ -151,6 +155,49 @@ def process_row(**overrides: Any) -> ProcessRow:
     return ProcessRow(**_only(row, overrides))
 
 
+_CONTAINER: Mapping[str, Any] = Container(
+    kind="container",
+    container_id="3f5a0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f90",
+    name="web",
+    runtime="docker",
+    image="nginx:1.25",
+    pod=None,
+    k8s_namespace=None,
+    k8s_container=None,
+    service=None,
+    state="running",
+    unit=None,
+    cgroup="/docker/3f5a0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f90",
+    labels=("role=front",),
+    pid=4242,
+    netns=HOST_NETNS + 1,
+    started=NOW - 3600,
+    restarts=0,
+    oom_kills=0,
+)._asdict()
+
+
+def container_row(**overrides: Any) -> ContainerRow:
+    """A running container with one process; takes the fields of Container and ContainerRow."""
+    container = Container(**_take(_CONTAINER, overrides))
+    row = {
+        "id": 1,
+        "processes": 1,
+        "connections": 2,
+        "listening": 1,
+        "sockets": 3,
+        "rx_bytes": 5000,
+        "tx_bytes": 900,
+        "rx_rate": 0.0,
+        "tx_rate": 0.0,
+        "retrans": 0,
+        "cpu": 1.5,
+        "rss": 12 << 20,
+        "failed": 0,
+    }
+    return ContainerRow(container=container, **_only(row, overrides))
+
+
 def interface(**overrides: Any) -> Interface:
     """An Ethernet interface with one address."""
     row = {
@@ -163,6 +210,11 @@ def interface(**overrides: Any) -> Interface:
         "mac": "02:00:00:00:00:01",
         "addresses": ("10.0.0.1/24",),
         "loopback": False,
+        "master": None,
+        "peer": None,
+        "peer_netns": None,
+        "speed": None,
+        "duplex": None,
     }
     return Interface(**_only(row, overrides))
 
@@ -180,6 +232,9 @@ def namespace_row(**overrides: Any) -> NamespaceRow:
         "interfaces": ((interface(netns=namespace.netns), InterfaceCounters(1000, 500, 10, 5, 0, 0, 0, 0)),),
         "rx_rate": 0.0,
         "tx_rate": 0.0,
+        "protocols": None,
+        "protocol_rates": None,
+        "tracking": None,
     }
     return NamespaceRow(**_only(row, overrides))
 
@@ -232,6 +287,7 @@ def snapshot(
     namespaces: Iterable[NamespaceRow] = (),
     events: Iterable[Event] = (),
     *,
+    containers: Iterable[ContainerRow] = (),
     events_total: int | None = None,
     health: Iterable[Health] = (),
     sequence: int = 1,
@@ -248,6 +304,7 @@ def snapshot(
         connections=_keyed(connections),
         processes=_keyed(processes),
         namespaces=_keyed(namespaces),
+        containers=_keyed(containers),
         events=dict(enumerate(log, total - len(log))),
         events_total=total,
         host=host(),
@@ -275,7 +332,7 @@ def many_processes(count: int, seed: int = 1) -> list[ProcessRow]:
             process_row(
                 id=number,
                 pid=1000 + number,
-                ppid=1 + number // 10,
+                ppid=1000 + (number - 1) // 10,
                 start_time=number * 7,
                 started=NOW - rng.randrange(1_000_000),
                 comm=program,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -9,12 +10,15 @@ from rich.style import Style
 from textual.pilot import Pilot
 from textual.strip import Strip
 
+from nettop.config import DEFAULTS, Config
 from nettop.snapshot import HostRates, NamespaceRow, Snapshot
 from nettop.tui.app import NettopApp
 from nettop.tui.main import MainScreen
 from tests.support import rows
 from tests.support.sources import ScriptedSource
 
+PATIENCE = 30.0
+"""Seconds the screen may take to show what was asked of it."""
 NAMES = ("host", "web", "db", "cache", "build", "proxy", "mail", "shop")
 
 
@@ -72,7 +76,8 @@ class Seen:
 
     async def settle(self) -> None:
         await self.source.drained()
-        await self.main.settled.wait()
+        async with asyncio.timeout(PATIENCE):
+            await self.main.settled.wait()
         await self.pilot.pause()
 
     def lines(self) -> list[str]:
@@ -106,10 +111,11 @@ async def opened(
     *keys: str,
     environ: dict[str, str] | None = None,
     utf8: bool = True,
+    config: Config = DEFAULTS,
 ) -> AsyncIterator[Seen]:
     """The screen on a picture, settled, after some keys."""
     source = ScriptedSource(picture or machine(), past())
-    app = NettopApp(source, environ=environ or {}, utf8=utf8)
+    app = NettopApp(source, environ={"TERM": "xterm-256color", **(environ or {})}, utf8=utf8, config=config)
     async with app.run_test(size=size) as pilot:
         seen = Seen(app, source, pilot)
         await seen.settle()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from nettop.snapshot import Connection, HostRates, Snapshot
+from nettop.requests import Answer, Request
+from nettop.snapshot import Connection, HostRates, Sample, Snapshot
 
 
 class ScriptedSource:
@@ -14,6 +15,12 @@ class ScriptedSource:
 
     def __init__(self, first: Snapshot, host_history: Sequence[HostRates] = ()) -> None:
         self.interval: float | None = None
+        self.past: Mapping[tuple[str, int], Sequence[Sample]] = {}
+        """What histories tell, by view and row id."""
+        self.asked: list[Request] = []
+        """Every request so far."""
+        self.answer: Callable[[Request], Answer] = lambda _: Answer(True, "done")
+        """What a request is answered with."""
         self._pictures: asyncio.Queue[Snapshot | str | None] = asyncio.Queue()
         self._pictures.put_nowait(first)
         self._host_history = list(host_history)
@@ -35,8 +42,8 @@ class ScriptedSource:
         """Every picture pushed so far has been handed over."""
         await self._pictures.join()
 
-    def history(self, view: str, row_id: int) -> Sequence[tuple[float, float]]:
-        return [(float(row_id), float(len(view)))]
+    def history(self, view: str, row_id: int) -> Sequence[Sample]:
+        return self.past.get((view, row_id), ())
 
     def host_history(self) -> Sequence[HostRates]:
         return self._host_history
@@ -46,6 +53,10 @@ class ScriptedSource:
 
     def set_interval(self, seconds: float) -> None:
         self.interval = seconds
+
+    async def ask(self, request: Request) -> Answer:
+        self.asked.append(request)
+        return self.answer(request)
 
 
 class BusySource:
@@ -89,6 +100,7 @@ class BusySource:
             connections=connections,
             processes=processes,
             namespaces=picture.namespaces,
+            containers=picture.containers,
             events=picture.events,
             events_total=picture.events_total,
             host=picture.host,
@@ -98,8 +110,8 @@ class BusySource:
             changed={"connections": frozenset(moved), "processes": frozenset(awake), "namespaces": frozenset()},
         )
 
-    def history(self, view: str, row_id: int) -> Sequence[tuple[float, float]]:
-        return [(float(row_id), float(len(view)))]
+    def history(self, view: str, row_id: int) -> Sequence[Sample]:
+        return [Sample(self._picture.time, float(row_id), float(len(view)), None, 0.0)]
 
     def host_history(self) -> Sequence[HostRates]:
         return self._host_history
@@ -109,6 +121,9 @@ class BusySource:
 
     def set_interval(self, seconds: float) -> None:
         self._interval = seconds
+
+    async def ask(self, request: Request) -> Answer:
+        return Answer(False, f"a made-up machine knows no {type(request).__name__}")
 
 
 def _moved(row: Connection, rng: random.Random) -> Connection:

@@ -7,13 +7,40 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from nettop.model import COMPANIONS, NO_OWNERS, TABLES, Change, Delta, Event, Health, InterfaceCounters, Owner, Owners
+from nettop.model import (
+    CLOSED,
+    COMPANIONS,
+    NO_OWNERS,
+    NO_TRAFFIC,
+    TABLES,
+    Cgroup,
+    Change,
+    Closed,
+    Delta,
+    Event,
+    Health,
+    InterfaceCounters,
+    Owner,
+    Owners,
+    Traffic,
+)
 from nettop.snapshot import EMPTY, Connection, NamespaceRow, ProcessRow, Snapshot
 from nettop.store import Store
-from tests.support.rows import HOST_NETNS, NOW, connection, event, host, interface, namespace_row, process_row
+from tests.support.rows import (
+    HOST_NETNS,
+    NOW,
+    connection,
+    container_row,
+    event,
+    host,
+    interface,
+    namespace_row,
+    process_row,
+)
 
 NAMESPACES = (HOST_NETNS, HOST_NETNS + 1, HOST_NETNS + 2)
 PIDS = (10, 11, 12)
+CGROUPS = (500, 501)
 
 Tables = dict[str, dict[int, Any]]
 
@@ -53,6 +80,12 @@ class Machine:
         """A new namespace; overrides as in `rows.namespace_row`. Its row id."""
         row_id = self.new_id()
         self.tables["namespaces"][row_id] = namespace_row(netns=netns, **overrides).namespace
+        return row_id
+
+    def add_container(self, **overrides: Any) -> int:
+        """A new container; overrides as in `rows.container_row`. Its row id."""
+        row_id = self.new_id()
+        self.tables["containers"][row_id] = container_row(**overrides).container
         return row_id
 
     def add_interface(self, netns: int, name: str, **overrides: Any) -> int:
@@ -150,7 +183,22 @@ def streams(draw: st.DrawFn, longest: int = 8) -> list[Delta]:
 def _happen(machine: Machine, rng: random.Random) -> None:
     """One thing out of all that can happen; nothing, where it cannot happen now."""
     tables = machine.tables
-    kind = rng.choice(("sockets", "sockets", "stats", "stats", "owners", "processes", "usage", "namespaces", "links"))
+    kind = rng.choice(
+        (
+            "sockets",
+            "sockets",
+            "stats",
+            "stats",
+            "owners",
+            "processes",
+            "usage",
+            "namespaces",
+            "links",
+            "traffic",
+            "ends",
+            "containers",
+        )
+    )
     sockets, processes, namespaces = (sorted(tables[name]) for name in ("sockets", "processes", "namespaces"))
     if kind == "sockets":
         _open_or_close(machine, rng, sockets)
@@ -166,6 +214,55 @@ def _happen(machine: Machine, rng: random.Random) -> None:
         _appear_or_vanish(machine, rng, namespaces)
     elif kind == "links":
         _link(machine, rng)
+    elif kind == "traffic":
+        _settle(machine, rng, processes, namespaces)
+    elif kind == "containers":
+        _contain(machine, rng, processes)
+    elif kind == "ends":
+        _end(machine, rng, sockets, processes)
+
+
+def _settle(machine: Machine, rng: random.Random, processes: list[int], namespaces: list[int]) -> None:
+    """Something is entered in somebody's books."""
+    containers = sorted(machine.tables["containers"])
+    books = (("traffic", processes), ("together", containers), ("inside", namespaces), ("everywhere", [0]))
+    for table, rows in books:
+        if rows and rng.random() < 0.5:
+            row_id = rng.choice(rows)
+            before = machine.tables[table].get(row_id, NO_TRAFFIC)
+            machine.tables[table][row_id] = Traffic._make(figure + rng.choice((0, 0, 5)) for figure in before)
+
+
+def _contain(machine: Machine, rng: random.Random, processes: list[int]) -> None:
+    """A container appears, gets a name, a member or a cgroup, or ends."""
+    containers = sorted(machine.tables["containers"])
+    if not containers or rng.random() < 0.3:
+        machine.add_container()
+    elif rng.random() < 0.2:
+        machine.remove("containers", rng.choice(containers))
+    elif rng.random() < 0.3:
+        machine.set("containers", rng.choice(containers), name=rng.choice(("web", "db")))
+    elif rng.random() < 0.5 and processes:
+        machine.set("processes", rng.choice(processes), belongs=rng.choice((*containers, None)))
+    else:
+        cgroup = rng.choice(CGROUPS)
+        before = [i for i, row in machine.tables["cgroups"].items() if row.cgroup == cgroup]
+        if before and rng.random() < 0.4:
+            machine.remove("cgroups", before[0])
+        elif before:
+            machine.set("cgroups", before[0], container=rng.choice(containers))
+        else:
+            machine.tables["cgroups"][machine.new_id()] = Cgroup(cgroup, rng.choice(containers))
+
+
+def _end(machine: Machine, rng: random.Random, sockets: list[int], processes: list[int]) -> None:
+    """A socket or a process ends, and its row stays for a while."""
+    if sockets:
+        row_id = rng.choice(sockets)
+        machine.set("stats", row_id, state=CLOSED)
+        machine.tables["closed"][row_id] = Closed(NOW + machine.clock)
+    if processes and rng.random() < 0.5:
+        machine.set("usage", rng.choice(processes), state="X")
 
 
 def _open_or_close(machine: Machine, rng: random.Random, sockets: list[int]) -> None:
@@ -177,6 +274,7 @@ def _open_or_close(machine: Machine, rng: random.Random, sockets: list[int]) -> 
         _owners(machine, rng),
         netns=rng.choice(NAMESPACES),
         inode=rng.choice((None, 5)),
+        cgroup=rng.choice((None, *CGROUPS)),
         rport=rng.choice((None, 443)),
         since=rng.choice((None, NOW)),
         **_stats(rng),
@@ -202,7 +300,7 @@ def _owners(machine: Machine, rng: random.Random) -> Owners:
     held = [machine.owner(row_id) for row_id in sorted(machine.tables["processes"]) if rng.random() < 0.4]
     if rng.random() < 0.1:
         held.insert(0, Owner(10, 999, 4))
-    return Owners("exact", tuple(held)) if held else NO_OWNERS
+    return Owners(rng.choice(("exact", "exact", "gone")), tuple(held)) if held else NO_OWNERS
 
 
 def _start_or_end(machine: Machine, rng: random.Random, processes: list[int]) -> None:

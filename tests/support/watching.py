@@ -18,7 +18,8 @@ from nettop.collector.collector import Collector
 from nettop.kernel.cn_proc import RECEIVE_BUFFER
 from nettop.kernel.procfs import ProcFS
 from nettop.model import Health
-from nettop.snapshot import Connection, NamespaceRow, ProcessRow, Snapshot
+from nettop.runtimes.runtimes import Runtimes
+from nettop.snapshot import Connection, ContainerRow, NamespaceRow, ProcessRow, Snapshot
 from nettop.store import Store
 
 DEADLINE = 10.0
@@ -30,8 +31,10 @@ T = TypeVar("T")
 class Watch:
     """A `Collector` and the store it fills. Nothing is read unless a test ticks."""
 
-    def __init__(self, proc: ProcFS | None = None, receive_buffer: int = RECEIVE_BUFFER) -> None:
-        self.collector = Collector(proc, receive_buffer)
+    def __init__(
+        self, proc: ProcFS | None = None, receive_buffer: int = RECEIVE_BUFFER, runtimes: Runtimes | None = None
+    ) -> None:
+        self.collector = Collector(proc, receive_buffer, runtimes=runtimes)
         self._store = Store()
 
     def __enter__(self) -> Self:
@@ -63,24 +66,29 @@ class Watch:
 
 
 def connections(picture: Snapshot, inode: int) -> list[Connection]:
-    """The rows of the socket with this inode: several where MPTCP lends its own to its subflows."""
-    return [row for row in picture.connections.values() if row.socket.inode == inode]
+    """The rows of the socket with this inode, while it lives: several where MPTCP lends its own to its subflows."""
+    return [row for row in picture.connections.values() if row.socket.inode == inode and not row.ended]
 
 
 def holders(picture: Snapshot, inode: int) -> set[tuple[int, int]] | None:
-    """(pid, fd) of everybody who holds a socket; None where no row has this inode."""
+    """(pid, fd) of everybody who holds a socket now; None where no row has this inode."""
     rows = connections(picture, inode)
-    return {(owner.pid, owner.fd) for row in rows for owner in row.owners} if rows else None
+    return {(owner.pid, owner.fd) for row in rows if row.owner_by == "exact" for owner in row.owners} if rows else None
 
 
 def process(picture: Snapshot, pid: int) -> ProcessRow | None:
-    """The row of a process."""
-    return next((row for row in picture.processes.values() if row.process.pid == pid), None)
+    """The row of a process, while it lives."""
+    return next((row for row in picture.processes.values() if row.process.pid == pid and not row.ended), None)
 
 
 def namespace(picture: Snapshot, inode: int) -> NamespaceRow | None:
     """The row of a namespace."""
     return next((row for row in picture.namespaces.values() if row.namespace.netns == inode), None)
+
+
+def container(picture: Snapshot, container_id: str) -> ContainerRow | None:
+    """The row of a container, by its id in full."""
+    return next((row for row in picture.containers.values() if row.container.container_id == container_id), None)
 
 
 def complaint(picture: Snapshot, source: str) -> Health | None:
