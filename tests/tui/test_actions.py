@@ -352,7 +352,7 @@ class TestReadOnly:
     def test_the_option_reaches_the_collector(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = []
 
-        def fork(_interval: float, read_only: bool) -> None:
+        def fork(_interval: float, read_only: bool, *_others: object) -> None:
             asked.append(read_only)
             raise SystemExit
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from nettop.tui import garbage
 from nettop.tui.garbage import PATIENCE, PAUSE, SWEEP, UNATTENDED, Garbage
 
 

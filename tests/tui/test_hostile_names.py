@@ -128,9 +128,10 @@ def called(comm: bytes, arguments: bytes) -> Iterator[int]:
             process.kill()
 
 
-def only_row(terminal: Terminal) -> str:
-    """The line of the one row that passes the filter."""
-    return terminal.shows(lambda text: " 1/1 of " in text and "quit" in text).splitlines()[5]
+def only_row(terminal: Terminal, wanted: str) -> str:
+    """The line of the one row that passes this filter, which is typed here."""
+    terminal.press(f"/{wanted}\r")
+    return terminal.shows(lambda text: f" {wanted} " in text and " 1/1 of " in text and "quit" in text).splitlines()[5]
 
 
 def harmless(terminal: Terminal, *names: bytes) -> None:
@@ -159,8 +160,7 @@ NAMES: dict[str, tuple[bytes, bytes]] = {
 def test_a_process_of_any_name(comm: bytes, arguments: bytes, locale: str) -> None:
     with called(comm, arguments) as pid, run(["-m", "nettop", "-d", "0.3"], (120, 30), LANG=locale) as terminal:
         terminal.shows(lambda text: "COMMAND" in text)
-        terminal.press(f"/pid={pid}\r")
-        line, header = only_row(terminal), terminal.lines()[4]
+        line, header = only_row(terminal, f"pid={pid}"), terminal.lines()[4]
         assert line.index(str(pid)) + len(str(pid)) == header.index("PID") + 3
         assert line[header.index(" S ") + 1] in "SRD"
         assert line[header.index("COMMAND") - 1] == " "
@@ -195,8 +195,7 @@ def shows_socket(listener: socket.socket) -> None:
     with run(["-m", "nettop", "-d", "0.3"], (120, 30)) as terminal:
         terminal.press("2")
         terminal.shows(lambda text: "PROTO" in text)
-        terminal.press(f"/inode={inode}\r")
-        line = only_row(terminal)
+        line = only_row(terminal, f"inode={inode}")
         assert "LISTEN" in line
         assert str(os.getpid()) in line
         harmless(terminal, b"\x1b]0;pwned", b"\x1b[31m\xff", b"\x1b[2J\n")

@@ -168,7 +168,7 @@ class TestOnTheScreen:
             assert seen.main.pane.line == 3
 
     async def test_only_themes_the_terminal_can_show_are_offered(self) -> None:
-        async with opened(None, (100, 30), "colon", *"theme", environ={"TERM": "linux"}) as seen:
-            assert "theme ansi" in seen.text()
+        async with opened(None, (100, 30), "colon", *"theme", environ={"NO_COLOR": "1"}) as seen:
             assert "theme mono" in seen.text()
+            assert "theme ansi" not in seen.text()
             assert "theme dark" not in seen.text()
