@@ -20,11 +20,12 @@ from textual.screen import Screen
 from nettop.config import DEFAULTS, Config
 from nettop.config.session import Session
 from nettop.snapshot import Snapshot
-from nettop.tui import clipboard, terminal, theme
+from nettop.tui import clipboard, terminal
+from nettop.tui.drawing import theme
+from nettop.tui.drawing.paint import WithoutColor
 from nettop.tui.driver import TerminalDriver
 from nettop.tui.garbage import Garbage
 from nettop.tui.main import MainScreen
-from nettop.tui.paint import WithoutColor
 from nettop.tui.source import Source
 
 

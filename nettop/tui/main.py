@@ -18,20 +18,21 @@ from nettop.names import Hosts, Names, Services
 from nettop.order import Order
 from nettop.query import QueryError
 from nettop.snapshot import EMPTY, Snapshot
-from nettop.tui import lifeline, status
+from nettop.tui import lifeline
 from nettop.tui.commands import COMMANDS
 from nettop.tui.commands.command import bindings
+from nettop.tui.dialogs.page import PageScreen
+from nettop.tui.dialogs.prompt import Prompt, PromptLine
+from nettop.tui.drawing import status
+from nettop.tui.drawing.line import Line
+from nettop.tui.drawing.paint import DiffCompositor
+from nettop.tui.drawing.table import Table
+from nettop.tui.drawing.theme import Signs, Theme
 from nettop.tui.keymap import remapped
-from nettop.tui.levels import Levels
 from nettop.tui.lifeline import Lifeline
-from nettop.tui.line import Line
-from nettop.tui.page import PageScreen
-from nettop.tui.paint import DiffCompositor
-from nettop.tui.panes import Pane
-from nettop.tui.prompt import Prompt, PromptLine
+from nettop.tui.lists.levels import Levels
+from nettop.tui.lists.panes import Pane
 from nettop.tui.source import Source
-from nettop.tui.table import Table
-from nettop.tui.theme import Signs, Theme
 
 SMALLEST = (60, 20)
 """Columns and lines below which there is nothing sensible to show."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nettop.config.session import Session
 from nettop.order import parse_sort
-from nettop.tui.panes import Pane
+from nettop.tui.lists.panes import Pane
 
 
 def arrange(pane: Pane, session: Session, *, outermost: bool) -> None:

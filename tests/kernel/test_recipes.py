@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from nettop.snapshot import Connection, Snapshot
-from nettop.tui.recipes import recipes
+from nettop.tui.commands.recipes import recipes
 from tests.support.sockets import SocketRoom
 from tests.support.watching import Watch, connections, inode_of, namespace, process
 

@@ -22,8 +22,8 @@ from nettop.snapshot import Connection, ProcessRow, Snapshot
 from nettop.tui import clipboard
 from nettop.tui.commands import COMMANDS
 from nettop.tui.commands.acting import SIGNALS
+from nettop.tui.commands.recipes import recipes
 from nettop.tui.lifeline import Lifeline
-from nettop.tui.recipes import recipes
 from tests.support import rows
 from tests.support.screen import Seen, opened
 

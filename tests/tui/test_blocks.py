@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from nettop import format as text
 from nettop.model import SocketStats
 from nettop.snapshot import Sample
-from nettop.tui import theme
 from nettop.tui.details.blocks import Block, Canvas, Fact, Figure, flow
 from nettop.tui.details.graph import HEIGHT, PICTURES, graph
 from nettop.tui.details.measures import said, size, span, speed
 from nettop.tui.details.tcp_words import STATES, queues, tcp
-from nettop.tui.line import piece
+from nettop.tui.drawing import theme
+from nettop.tui.drawing.line import piece
 from tests.support import rows
 
 LOOK = theme.DARK.look

@@ -7,7 +7,7 @@ import pytest
 from nettop.config import Config
 from nettop.fields import VIEWS
 from nettop.snapshot import Snapshot
-from nettop.tui.chooser import Choice
+from nettop.tui.dialogs.chooser import Choice
 from tests.support import rows
 from tests.support.screen import Seen, opened
 

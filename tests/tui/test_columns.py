@@ -9,8 +9,8 @@ import pytest
 from nettop import format as text
 from nettop.fields import VIEWS
 from nettop.snapshot import Snapshot
-from nettop.tui.columns import columns_of
-from nettop.tui.place import place
+from nettop.tui.drawing.columns import columns_of
+from nettop.tui.drawing.place import place
 from tests.support import rows
 from tests.support.screen import opened
 

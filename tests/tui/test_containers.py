@@ -10,7 +10,7 @@ from nettop.fields import CONNECTIONS, CONTAINERS, PROCESSES
 from nettop.model import ProtocolCounters, Tracking
 from nettop.snapshot import Place, Snapshot
 from nettop.tui.details import DetailScreen
-from nettop.tui.groupings import groupings
+from nettop.tui.lists.groupings import groupings
 from tests.support import rows
 from tests.support.rows import HOST_NETNS
 from tests.support.screen import Seen, opened

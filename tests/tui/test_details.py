@@ -16,10 +16,10 @@ from nettop import format as text
 from nettop.model import InterfaceCounters, Nat, Owner
 from nettop.requests import Answer, InspectEnvironment, InspectNamespace, InspectProcess, Request
 from nettop.snapshot import Connection, PeerIndex, Sample, Snapshot
-from nettop.tui import theme
 from nettop.tui.details import DetailScreen
 from nettop.tui.details.blocks import Canvas
 from nettop.tui.details.screen import SUBJECTS
+from nettop.tui.drawing import theme
 from tests.support import rows
 from tests.support.rows import HOST_NETNS, NOW
 from tests.support.screen import Seen, opened

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from nettop.config import Config
 from nettop.snapshot import Snapshot
-from nettop.tui.prompt import PromptLine, remember
+from nettop.tui.dialogs.prompt import PromptLine, remember
 from tests.support import rows
 from tests.support.screen import Seen, opened
 

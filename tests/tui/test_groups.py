@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from nettop.fields import VIEWS
 from nettop.order import parse_sort
 from nettop.snapshot import Connection, Snapshot
-from nettop.tui.groupings import GROUPINGS, By, groupings
-from nettop.tui.groups import GroupPane
-from nettop.tui.marks import Sight
-from nettop.tui.panes import Pane
-from nettop.tui.theme import UNICODE
+from nettop.tui.drawing.theme import UNICODE
+from nettop.tui.lists.groupings import GROUPINGS, By, groupings
+from nettop.tui.lists.groups import GroupPane
+from nettop.tui.lists.marks import Sight
+from nettop.tui.lists.panes import Pane
 from tests.support import rows
 from tests.support.screen import machine, opened
 

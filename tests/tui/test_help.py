@@ -10,9 +10,9 @@ from nettop.fields import VIEWS
 from nettop.model import Health
 from nettop.query import parse
 from nettop.tui.commands import COMMANDS
-from nettop.tui.help import FILTERS, HelpScreen, help_lines
-from nettop.tui.line import cells
-from nettop.tui.theme import ASCII, DARK, UNICODE, Signs
+from nettop.tui.dialogs.help import FILTERS, HelpScreen, help_lines
+from nettop.tui.drawing.line import cells
+from nettop.tui.drawing.theme import ASCII, DARK, UNICODE, Signs
 from tests.support.screen import opened
 
 ABSENT = Health("sock_diag:sctp", "absent", "this kernel cannot list sctp sockets", "modprobe sctp_diag", 1)

@@ -18,9 +18,9 @@ from wcwidth import wcwidth
 
 from nettop.fields import VIEWS
 from nettop.order import parse_sort
-from nettop.tui.layout import Layout
-from nettop.tui.place import place
-from nettop.tui.theme import DARK, UNICODE
+from nettop.tui.drawing.layout import Layout
+from nettop.tui.drawing.place import place
+from nettop.tui.drawing.theme import DARK, UNICODE
 from tests.support import rows
 from tests.support.screen import machine, opened
 from tests.support.terminal import Terminal, run

@@ -9,7 +9,7 @@ import pytest
 
 from nettop.snapshot import Snapshot
 from nettop.tui.commands import COMMANDS
-from nettop.tui.theme import UNICODE
+from nettop.tui.drawing.theme import UNICODE
 from tests.support import rows
 from tests.support.screen import Seen, machine, opened
 

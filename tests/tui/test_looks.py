@@ -82,7 +82,7 @@ def _nothing_moves(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One time zone, nettop itself costs nothing, and an order that holds goes on to do so."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    monkeypatch.setattr("nettop.tui.shown.HOLD", 3600.0)
+    monkeypatch.setattr("nettop.tui.lists.shown.HOLD", 3600.0)
     monkeypatch.setattr("nettop.tui.main.time.process_time", lambda: 0.0)
     yield
     monkeypatch.undo()

@@ -9,8 +9,8 @@ import pytest
 
 from nettop.fields import VIEWS
 from nettop.snapshot import Snapshot
-from nettop.tui.marks import Mark, Sight
-from nettop.tui.panes import Pane
+from nettop.tui.lists.marks import Mark, Sight
+from nettop.tui.lists.panes import Pane
 from tests.support import rows
 from tests.support.screen import Seen, machine, opened
 

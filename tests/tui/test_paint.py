@@ -14,8 +14,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
-from nettop.tui.paint import DiffUpdate, Painted
-from nettop.tui.theme import DARK
+from nettop.tui.drawing.paint import DiffUpdate, Painted
+from nettop.tui.drawing.theme import DARK
 from tests.support.screen import machine, opened
 
 CONSOLE = Console(force_terminal=True, color_system="256", width=24)

@@ -9,7 +9,7 @@ import pytest
 from textual import events
 
 from nettop.config import DEFAULTS
-from nettop.tui.palette import Entry, PaletteScreen, entries, matching
+from nettop.tui.dialogs.palette import Entry, PaletteScreen, entries, matching
 from tests.support.screen import Seen, opened
 
 

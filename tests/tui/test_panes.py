@@ -13,10 +13,10 @@ from nettop.fields import VIEWS
 from nettop.order import parse_sort
 from nettop.query import QueryError
 from nettop.snapshot import Connection, Snapshot
-from nettop.tui import shown as shown_module
-from nettop.tui.levels import Levels
-from nettop.tui.panes import Pane
-from nettop.tui.scopes import Scope, namespace_scope, process_of, process_scope
+from nettop.tui.lists import shown as shown_module
+from nettop.tui.lists.levels import Levels
+from nettop.tui.lists.panes import Pane
+from nettop.tui.lists.scopes import Scope, namespace_scope, process_of, process_scope
 from tests.support import rows
 
 CONNECTIONS = VIEWS["connections"]

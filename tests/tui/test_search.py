@@ -9,7 +9,7 @@ from textual.strip import Strip
 from nettop.fields import CONNECTIONS
 from nettop.query import parse
 from nettop.snapshot import Snapshot
-from nettop.tui.search import Search
+from nettop.tui.lists.search import Search
 from tests.support import rows
 from tests.support.screen import Seen, machine, opened
 

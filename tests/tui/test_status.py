@@ -8,10 +8,10 @@ import pytest
 
 from nettop.model import Health
 from nettop.snapshot import EMPTY, Coverage, HostRates
-from nettop.tui import status
 from nettop.tui.commands import COMMANDS
-from nettop.tui.line import Pieces, cells
-from nettop.tui.theme import DARK, UNICODE
+from nettop.tui.drawing import status
+from nettop.tui.drawing.line import Pieces, cells
+from nettop.tui.drawing.theme import DARK, UNICODE
 from tests.support import rows
 from tests.support.screen import opened, past
 

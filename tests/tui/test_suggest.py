@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nettop.fields import CONNECTIONS, EVENTS, PROCESSES
 from nettop.query import QueryError, parse
-from nettop.tui.suggest import MOST, Collector, complete
+from nettop.tui.dialogs.suggest import MOST, Collector, complete
 from tests.support import rows
 
 VALUES = {

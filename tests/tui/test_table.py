@@ -12,10 +12,10 @@ from rich.cells import cell_len
 
 from nettop.fields import VIEWS
 from nettop.order import parse_sort
-from nettop.tui.columns import columns_of
-from nettop.tui.layout import Layout
-from nettop.tui.place import place
-from nettop.tui.theme import ASCII, DARK, UNICODE
+from nettop.tui.drawing.columns import columns_of
+from nettop.tui.drawing.layout import Layout
+from nettop.tui.drawing.place import place
+from nettop.tui.drawing.theme import ASCII, DARK, UNICODE
 from tests.support import rows
 from tests.support.screen import machine, opened
 

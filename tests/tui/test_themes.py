@@ -11,8 +11,8 @@ from rich.style import Style
 
 from nettop import config
 from nettop.config import DEFAULTS
+from nettop.tui.drawing.theme import ANSI, ASCII, COLORBLIND, DARK, LIGHT, MONO, THEMES, UNICODE, Look, Theme, theme_for
 from nettop.tui.terminal import Depth
-from nettop.tui.theme import ANSI, ASCII, COLORBLIND, DARK, LIGHT, MONO, THEMES, UNICODE, Look, Theme, theme_for
 from tests.support.screen import Seen, opened
 
 PAINTED = [theme for theme in THEMES.values() if theme.depth == 256]

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from nettop.fields import VIEWS
 from nettop.order import parse_sort
 from nettop.snapshot import ProcessRow, Snapshot
-from nettop.tui.layout import Layout
-from nettop.tui.marks import Sight
-from nettop.tui.panes import Pane
-from nettop.tui.place import place
-from nettop.tui.theme import ASCII, DARK, UNICODE
-from nettop.tui.tree import DEEPEST, descendants
-from nettop.tui.trim import Trim
+from nettop.tui.drawing.layout import Layout
+from nettop.tui.drawing.place import place
+from nettop.tui.drawing.theme import ASCII, DARK, UNICODE
+from nettop.tui.drawing.trim import Trim
+from nettop.tui.lists.marks import Sight
+from nettop.tui.lists.panes import Pane
+from nettop.tui.lists.tree import DEEPEST, descendants
 from tests.support import rows
 from tests.support.screen import opened
 

@@ -16,12 +16,12 @@ from nettop import format as text
 from nettop.model import Process
 from nettop.requests import Answer, CloseSocket, Renice, Request, Signal
 from nettop.snapshot import Connection, ProcessRow
-from nettop.tui.columns import ends
 from nettop.tui.commands.command import Command
-from nettop.tui.confirm import ConfirmScreen, InsistScreen, NiceScreen, stepped
+from nettop.tui.dialogs.confirm import ConfirmScreen, InsistScreen, NiceScreen, stepped
+from nettop.tui.dialogs.menu import Item, MenuScreen
+from nettop.tui.drawing.columns import ends
+from nettop.tui.drawing.line import Pieces, piece
 from nettop.tui.lifeline import INIT
-from nettop.tui.line import Pieces, piece
-from nettop.tui.menu import Item, MenuScreen
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

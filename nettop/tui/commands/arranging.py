@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nettop.order import Order
 from nettop.tui.commands.command import Command
-from nettop.tui.groupings import groupings
-from nettop.tui.screens import ChoiceScreen
+from nettop.tui.dialogs.choice import ChoiceScreen
+from nettop.tui.lists.groupings import groupings
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

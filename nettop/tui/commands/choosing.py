@@ -7,15 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nettop.fields import LISTENERS
-from nettop.tui import users
-from nettop.tui.chooser import ColumnChooser
 from nettop.tui.commands.command import Command
-from nettop.tui.levels import Level
-from nettop.tui.panes import Pane, User
-from nettop.tui.prompt import Prompt, remember
-from nettop.tui.scopes import LISTENING
-from nettop.tui.screens import ChoiceScreen
-from nettop.tui.suggest import Collector
+from nettop.tui.dialogs import users
+from nettop.tui.dialogs.choice import ChoiceScreen
+from nettop.tui.dialogs.chooser import ColumnChooser
+from nettop.tui.dialogs.prompt import Prompt, remember
+from nettop.tui.dialogs.suggest import Collector
+from nettop.tui.lists.levels import Level
+from nettop.tui.lists.panes import Pane, User
+from nettop.tui.lists.scopes import LISTENING
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

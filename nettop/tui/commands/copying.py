@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from nettop import format as text
 from nettop.jsonlines import json_lines
 from nettop.tui import clipboard
-from nettop.tui.columns import Column
 from nettop.tui.commands.command import Command
-from nettop.tui.menu import Item, MenuScreen
-from nettop.tui.recipes import recipes
+from nettop.tui.commands.recipes import recipes
+from nettop.tui.dialogs.menu import Item, MenuScreen
+from nettop.tui.drawing.columns import Column
 from nettop.tui.terminal import follows_xterm
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from nettop.config.files import config_path
 from nettop.model import Event
 from nettop.snapshot import Connection
-from nettop.tui import status
 from nettop.tui.commands import marking
 from nettop.tui.commands.choosing import widen
 from nettop.tui.commands.command import Command
 from nettop.tui.details import open_details
-from nettop.tui.help import HelpScreen
-from nettop.tui.palette import open_palette
-from nettop.tui.scopes import process_of
+from nettop.tui.dialogs.help import HelpScreen
+from nettop.tui.dialogs.palette import open_palette
+from nettop.tui.drawing import status
+from nettop.tui.lists.scopes import process_of
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

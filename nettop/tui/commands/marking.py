@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from nettop.snapshot import EMPTY
 from nettop.tui.commands.command import Command
-from nettop.tui.groups import GroupPane
-from nettop.tui.marks import Mark
-from nettop.tui.tree import descendants
+from nettop.tui.lists.groups import GroupPane
+from nettop.tui.lists.marks import Mark
+from nettop.tui.lists.tree import descendants
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

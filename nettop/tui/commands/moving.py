@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nettop.tui.columns import scrollable
 from nettop.tui.commands.command import Command
+from nettop.tui.drawing.columns import scrollable
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

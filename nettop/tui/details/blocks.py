@@ -15,9 +15,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from nettop import format as text
-from nettop.tui.line import Pieces, cells, piece
-from nettop.tui.page import Link, PageLine
-from nettop.tui.theme import Look, Signs
+from nettop.tui.dialogs.page import Link, PageLine
+from nettop.tui.drawing.line import Pieces, cells, piece
+from nettop.tui.drawing.theme import Look, Signs
 
 WIDE = 100
 """Columns from which two blocks stand side by side."""

@@ -8,15 +8,15 @@ from nettop import format as text
 from nettop.model import SocketStats
 from nettop.snapshot import Connection, Snapshot
 from nettop.store.limits import evidence
-from nettop.tui.columns import ends
 from nettop.tui.details import tcp_words
 from nettop.tui.details.blocks import Block, Canvas, Fact, Figure
 from nettop.tui.details.graph import graph
 from nettop.tui.details.listing import Target
 from nettop.tui.details.measures import often, said, size, span, speed
 from nettop.tui.details.subject import History, Jump, Subject, called
-from nettop.tui.page import PageLine
-from nettop.tui.scopes import process_scope
+from nettop.tui.dialogs.page import PageLine
+from nettop.tui.drawing.columns import ends
+from nettop.tui.lists.scopes import process_scope
 
 WHY: Mapping[str, str] = {
     "app": "the program has nothing more to send",

@@ -11,7 +11,7 @@ from nettop.tui.details.blocks import Block, Canvas, Fact, Figure
 from nettop.tui.details.listing import Listing, Target
 from nettop.tui.details.measures import count, said, share, size, speed
 from nettop.tui.details.subject import History, Jump, Subject
-from nettop.tui.scopes import container_scope
+from nettop.tui.lists.scopes import container_scope
 
 KINDS: Mapping[str, str] = {
     "container": "processes with a view of the machine of their own",

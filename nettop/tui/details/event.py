@@ -11,7 +11,7 @@ from nettop.snapshot import ProcessRow
 from nettop.tui.details.blocks import Block, Canvas, Fact
 from nettop.tui.details.listing import Listing, Target
 from nettop.tui.details.subject import History, Jump, Subject
-from nettop.tui.scopes import Scope, process_of, process_scope
+from nettop.tui.lists.scopes import Scope, process_of, process_scope
 
 KINDS: Mapping[str, str] = {
     "fork": "a process was started",

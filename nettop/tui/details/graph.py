@@ -9,9 +9,9 @@ from rich.style import Style
 from nettop import format as text
 from nettop.snapshot import Sample
 from nettop.tui.details.blocks import Block, Canvas
-from nettop.tui.line import Pieces, between, cells, piece
-from nettop.tui.page import PageLine
-from nettop.tui.theme import Look
+from nettop.tui.dialogs.page import PageLine
+from nettop.tui.drawing.line import Pieces, between, cells, piece
+from nettop.tui.drawing.theme import Look
 
 HEIGHT = 4
 """Lines of bars."""

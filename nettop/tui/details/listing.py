@@ -9,12 +9,12 @@ from nettop.fields import View
 from nettop.order import parse_sort
 from nettop.snapshot import Snapshot
 from nettop.tui.details.blocks import Block, Canvas
-from nettop.tui.layout import Layout
-from nettop.tui.line import piece
-from nettop.tui.page import Link, PageLine
-from nettop.tui.panes import Pane
-from nettop.tui.place import place
-from nettop.tui.scopes import Scope
+from nettop.tui.dialogs.page import Link, PageLine
+from nettop.tui.drawing.layout import Layout
+from nettop.tui.drawing.line import piece
+from nettop.tui.drawing.place import place
+from nettop.tui.lists.panes import Pane
+from nettop.tui.lists.scopes import Scope
 
 
 class Target(NamedTuple):

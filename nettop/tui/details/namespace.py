@@ -17,7 +17,7 @@ from nettop.tui.details.listing import Listing, Target
 from nettop.tui.details.measures import count, often, said, share, speed
 from nettop.tui.details.subject import History, Jump, Subject, namespace_called
 from nettop.tui.details.tables import LINKS, NEIGHBOURS, ROUTES, Carried, table
-from nettop.tui.scopes import namespace_scope
+from nettop.tui.lists.scopes import namespace_scope
 
 KINDS: Mapping[str, str] = {
     "host": "the one the machine started with",

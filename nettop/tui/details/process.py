@@ -14,9 +14,9 @@ from nettop.tui.details.facts import ProcessFacts, environment
 from nettop.tui.details.listing import Listing, Target
 from nettop.tui.details.measures import count, said, share, size, speed
 from nettop.tui.details.subject import History, Jump, Subject, called
-from nettop.tui.line import piece
-from nettop.tui.page import Link, PageLine
-from nettop.tui.scopes import Scope, process_scope
+from nettop.tui.dialogs.page import Link, PageLine
+from nettop.tui.drawing.line import piece
+from nettop.tui.lists.scopes import Scope, process_scope
 
 STATES: Mapping[str, str] = {
     "R": "runs, or could",

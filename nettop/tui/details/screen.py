@@ -18,10 +18,10 @@ from nettop.tui.details.listing import Target
 from nettop.tui.details.namespace import NamespacePage
 from nettop.tui.details.process import ProcessPage
 from nettop.tui.details.subject import Subject
-from nettop.tui.levels import Level
-from nettop.tui.line import Pieces, between, cells, piece
-from nettop.tui.page import Page, PageLine, PageScreen, Place
-from nettop.tui.scopes import Scope
+from nettop.tui.dialogs.page import Page, PageLine, PageScreen, Place
+from nettop.tui.drawing.line import Pieces, between, cells, piece
+from nettop.tui.lists.levels import Level
+from nettop.tui.lists.scopes import Scope
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

@@ -15,9 +15,9 @@ from nettop.tui.details.blocks import Block, Canvas, Fact
 from nettop.tui.details.graph import graph
 from nettop.tui.details.listing import Listing, Target
 from nettop.tui.details.measures import said, speed
-from nettop.tui.line import piece
-from nettop.tui.page import PageLine
-from nettop.tui.scopes import Scope
+from nettop.tui.dialogs.page import PageLine
+from nettop.tui.drawing.line import piece
+from nettop.tui.lists.scopes import Scope
 
 Row = TypeVar("Row")
 History = Callable[[str, int], Sequence[Sample]]

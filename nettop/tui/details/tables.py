@@ -9,10 +9,10 @@ from nettop.fields import Field, Kind, Value, View
 from nettop.model import Interface, InterfaceCounters
 from nettop.order import Order
 from nettop.tui.details.blocks import Block, Canvas
-from nettop.tui.layout import Layout
-from nettop.tui.line import piece
-from nettop.tui.page import PageLine
-from nettop.tui.place import place
+from nettop.tui.dialogs.page import PageLine
+from nettop.tui.drawing.layout import Layout
+from nettop.tui.drawing.line import piece
+from nettop.tui.drawing.place import place
 
 MOST = 40
 """Rows of a table that are listed."""

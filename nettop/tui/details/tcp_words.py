@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from nettop.model import SocketStats
 from nettop.tui.details.blocks import Figure
 from nettop.tui.details.measures import count, said, share, size, span, speed
-from nettop.tui.theme import Look
+from nettop.tui.drawing.theme import Look
 
 STATES: Mapping[str, str] = {
     "ESTAB": "established: data may flow both ways",

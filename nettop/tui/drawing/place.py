@@ -14,7 +14,7 @@ from typing import Any
 from nettop import format as text
 from nettop.fields import Kind, View
 from nettop.names import Names
-from nettop.tui.columns import Column, columns_of, scrollable
+from nettop.tui.drawing.columns import Column, columns_of, scrollable
 
 SAMPLE = 200
 """Rows looked at to decide how wide columns are."""

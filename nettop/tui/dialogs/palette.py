@@ -19,8 +19,8 @@ from nettop.config import LONGEST, SHORTEST
 from nettop.fields import VIEWS, View
 from nettop.order import Order
 from nettop.query import QueryError, parse
-from nettop.tui.line import Pieces, between, piece
-from nettop.tui.theme import THEMES, Look, Theme
+from nettop.tui.drawing.line import Pieces, between, piece
+from nettop.tui.drawing.theme import THEMES, Look, Theme
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

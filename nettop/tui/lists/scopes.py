@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nettop.fields import waits_for_anybody
 from nettop.model import Event
 from nettop.snapshot import ContainerRow, NamespaceRow, ProcessRow
-from nettop.tui.marks import Test
+from nettop.tui.lists.marks import Test
 
 CLOCKS = 1.0
 """Seconds by which the start of a process, counted from boot, and the time of an event may differ."""

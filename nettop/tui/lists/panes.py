@@ -15,13 +15,13 @@ from nettop.fields import Kind, View
 from nettop.order import Order, parse_sort
 from nettop.query import Query, QueryError, parse
 from nettop.snapshot import Snapshot
-from nettop.tui.entries import Entry, EntryMaker, entry_maker, in_place, let_go, merged
-from nettop.tui.marks import Sight, Test
-from nettop.tui.pace import Pace
-from nettop.tui.scopes import Scope
-from nettop.tui.search import Search
-from nettop.tui.shown import Shown
-from nettop.tui.tree import Tree
+from nettop.tui.lists.entries import Entry, EntryMaker, entry_maker, in_place, let_go, merged
+from nettop.tui.lists.marks import Sight, Test
+from nettop.tui.lists.pace import Pace
+from nettop.tui.lists.scopes import Scope
+from nettop.tui.lists.search import Search
+from nettop.tui.lists.shown import Shown
+from nettop.tui.lists.tree import Tree
 
 ORDERS = {"events": "-time"}
 """What a pane is sorted by at first, where not as in a plain view: a log grows at its end, a screen shows its top."""

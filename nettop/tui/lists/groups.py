@@ -11,12 +11,12 @@ from typing import Any
 
 from nettop.fields import Value
 from nettop.snapshot import Snapshot
-from nettop.tui.groupings import COUNTED, By, GroupRow, Holder, Key, view_of_groups
-from nettop.tui.marks import Sight, Test
-from nettop.tui.pace import Pace
-from nettop.tui.panes import Pane, User
-from nettop.tui.scopes import Scope
-from nettop.tui.sums import NOTHING
+from nettop.tui.lists.groupings import COUNTED, By, GroupRow, Holder, Key, view_of_groups
+from nettop.tui.lists.marks import Sight, Test
+from nettop.tui.lists.pace import Pace
+from nettop.tui.lists.panes import Pane, User
+from nettop.tui.lists.scopes import Scope
+from nettop.tui.lists.sums import NOTHING
 
 
 class GroupPane(Pane):

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nettop.tui.marks import Since, has_ended
-from nettop.tui.tree import Arranged
-from nettop.tui.trim import PLAIN, Trim
+from nettop.tui.drawing.trim import PLAIN, Trim
+from nettop.tui.lists.marks import Since, has_ended
+from nettop.tui.lists.tree import Arranged
 
 HOLD = 3.0
 """Seconds the order holds after the cursor moved, so that rows do not run away from it."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from nettop.fields import Field, Kind, View
 from nettop.format import safe
 from nettop.query import ss
-from nettop.tui.pace import Pace
+from nettop.tui.lists.pace import Pace
 
 MOST = 12
 """Suggestions made; no line has room for more."""

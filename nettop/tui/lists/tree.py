@@ -9,10 +9,10 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
 from nettop.snapshot import ProcessRow
-from nettop.tui.entries import Entry
-from nettop.tui.pace import Pace
-from nettop.tui.sums import of_process, summed_up
-from nettop.tui.trim import BLANK, CORNER, PIPE, TEE
+from nettop.tui.drawing.trim import BLANK, CORNER, PIPE, TEE
+from nettop.tui.lists.entries import Entry
+from nettop.tui.lists.pace import Pace
+from nettop.tui.lists.sums import of_process, summed_up
 
 DEEPEST = 32
 """Levels of guides that are kept: of a longer chain of forks, the nearest."""

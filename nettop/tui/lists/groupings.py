@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from nettop.fields import CONNECTIONS, PROCESSES, Field, Kind, Value, View
 from nettop.snapshot import Connection
-from nettop.tui.sums import Sums, of_connection, of_process
+from nettop.tui.lists.sums import Sums, of_connection, of_process
 
 Key = Callable[[Any], Value]
 """Row → the value that its group has in common; None is a group too: those of which it is not known."""

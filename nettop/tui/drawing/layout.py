@@ -12,9 +12,9 @@ from textual.strip import Strip
 from nettop import format as text
 from nettop.fields import Kind, Value
 from nettop.order import Order
-from nettop.tui.place import Placed
-from nettop.tui.theme import Look, Signs
-from nettop.tui.trim import BLANK, CORNER, PIPE, PLAIN, TEE, Trim
+from nettop.tui.drawing.place import Placed
+from nettop.tui.drawing.theme import Look, Signs
+from nettop.tui.drawing.trim import BLANK, CORNER, PIPE, PLAIN, TEE, Trim
 
 STEMS = ("command", "comm")
 """The columns that carry the guides of a tree: the first of them that is shown."""

@@ -14,9 +14,9 @@ from nettop.fields import View
 from nettop.model import Health
 from nettop.tui.commands.command import Command
 from nettop.tui.details.connection import WHY
-from nettop.tui.line import Pieces, piece
-from nettop.tui.page import PageLine, PageScreen
-from nettop.tui.theme import Look, Signs
+from nettop.tui.dialogs.page import PageLine, PageScreen
+from nettop.tui.drawing.line import Pieces, piece
+from nettop.tui.drawing.theme import Look, Signs
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen

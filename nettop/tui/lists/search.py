@@ -12,7 +12,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from nettop.query import Query, QueryError
-from nettop.tui.pace import Pace
+from nettop.tui.lists.pace import Pace
 
 FOUND = Style(bold=True, underline=True)
 """On top of the style of what was found: a line below it, whatever the colours."""

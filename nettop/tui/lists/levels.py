@@ -9,12 +9,12 @@ from typing import Any
 from nettop.config.session import Session
 from nettop.fields import VIEWS
 from nettop.snapshot import ContainerRow, NamespaceRow, ProcessRow
-from nettop.tui.groupings import By, GroupRow
-from nettop.tui.groups import GroupPane
-from nettop.tui.marks import Sight
-from nettop.tui.panes import Pane
+from nettop.tui.lists.groupings import By, GroupRow
+from nettop.tui.lists.groups import GroupPane
+from nettop.tui.lists.marks import Sight
+from nettop.tui.lists.panes import Pane
+from nettop.tui.lists.scopes import Scope, container_scope, namespace_scope, process_scope
 from nettop.tui.remember import arrange, arrangement
-from nettop.tui.scopes import Scope, container_scope, namespace_scope, process_scope
 
 
 @dataclass

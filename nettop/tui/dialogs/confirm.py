@@ -20,8 +20,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nettop import format as text
-from nettop.tui.line import Pieces, cells, piece
-from nettop.tui.theme import Look, Signs
+from nettop.tui.drawing.line import Pieces, cells, piece
+from nettop.tui.drawing.theme import Look, Signs
 
 WORD = "yes"
 """To be typed in full where the session nettop is used in is at stake."""

@@ -16,9 +16,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nettop import format as text
-from nettop.tui.line import Line, Pieces, piece
-from nettop.tui.paint import DiffCompositor
-from nettop.tui.theme import Look
+from nettop.tui.drawing.line import Line, Pieces, piece
+from nettop.tui.drawing.paint import DiffCompositor
+from nettop.tui.drawing.theme import Look
 
 WHEEL = 3
 """Lines a turn of the mouse wheel scrolls."""

@@ -9,9 +9,9 @@ from textual import events
 from textual.binding import Binding
 
 from nettop import format as text
-from nettop.tui.confirm import Dialog
-from nettop.tui.line import Pieces, piece
-from nettop.tui.theme import Look, Signs
+from nettop.tui.dialogs.confirm import Dialog
+from nettop.tui.drawing.line import Pieces, piece
+from nettop.tui.drawing.theme import Look, Signs
 
 
 class Item(NamedTuple):

@@ -18,9 +18,9 @@ from textual.widgets import Input
 from nettop import format as text
 from nettop.fields import View
 from nettop.query import QueryError
-from nettop.tui.line import Line, Pieces, cells, piece
-from nettop.tui.suggest import Collector, Completion, Suggestion, complete
-from nettop.tui.theme import Look
+from nettop.tui.dialogs.suggest import Collector, Completion, Suggestion, complete
+from nettop.tui.drawing.line import Line, Pieces, cells, piece
+from nettop.tui.drawing.theme import Look
 
 HISTORY = 100
 """Filters of a view that are remembered."""

@@ -13,8 +13,8 @@ from textual.widget import Widget
 
 from nettop import format as text
 from nettop.fields import View
-from nettop.tui.line import Line, Pieces, joined, piece
-from nettop.tui.theme import Look
+from nettop.tui.drawing.line import Line, Pieces, joined, piece
+from nettop.tui.drawing.theme import Look
 
 KEYS = (("Space", "show"), ("[ ]", "move"), ("r", "reset"), ("Enter", "done"), ("Esc", "cancel"))
 

@@ -17,10 +17,10 @@ from nettop import format as text
 from nettop.fields import VIEWS
 from nettop.snapshot import HostRates, Snapshot
 from nettop.tui.commands.command import Command
-from nettop.tui.levels import Levels
-from nettop.tui.line import Pieces, between, cells, joined, piece
-from nettop.tui.panes import Pane
-from nettop.tui.theme import Look, Signs
+from nettop.tui.drawing.line import Pieces, between, cells, joined, piece
+from nettop.tui.drawing.theme import Look, Signs
+from nettop.tui.lists.levels import Levels
+from nettop.tui.lists.panes import Pane
 
 PANES = {"processes": "1", "connections": "2", "namespaces": "3", "containers": "4", "events": "5"}
 """The views that have a pane, with the key that opens it."""

@@ -15,12 +15,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nettop.names import Names
-from nettop.tui.layout import Layout
+from nettop.tui.drawing.layout import Layout
+from nettop.tui.drawing.place import SAMPLE, place
+from nettop.tui.drawing.theme import Look, Signs
+from nettop.tui.drawing.trim import Trim
 from nettop.tui.lifeline import NOTHING, Lifeline
-from nettop.tui.panes import Pane
-from nettop.tui.place import SAMPLE, place
-from nettop.tui.theme import Look, Signs
-from nettop.tui.trim import Trim
+from nettop.tui.lists.panes import Pane
 
 WHEEL = 3
 """Rows a turn of the mouse wheel moves."""
