@@ -13,6 +13,7 @@ from nettop.model import (
     CLOSED,
     NO_TRAFFIC,
     Container,
+    Destination,
     Event,
     Health,
     Host,
@@ -206,7 +207,8 @@ class NamespaceRow(NamedTuple):
     sockets: int
     interfaces: tuple[tuple[Interface, InterfaceCounters | None], ...]
     rx_rate: float | None
-    """Bytes a second over its interfaces, loopback excluded; None where they are not known."""
+    """Bytes a second over its outer interfaces: its cards, and where it has none all but loopback and bridges. None
+    where they are not known."""
     tx_rate: float | None
     rx_bytes: int = 0
     """Payload of all its TCP sockets that were ever seen, and of the UDP sockets there are, where counted."""
@@ -238,13 +240,22 @@ class Sample(NamedTuple):
     """Segments sent again, a second."""
 
 
+class LinkRate(NamedTuple):
+    """What one interface carried in the last interval."""
+
+    name: str
+    rx_rate: float
+    """Bytes a second."""
+    tx_rate: float
+
+
 class HostRates(NamedTuple):
     """The machine in the last interval; None until a second sample."""
 
     cpu: float | None
     """Percent of all processors together."""
     rx_rate: float | None
-    """Bytes a second over the interfaces of the host's namespace, loopback excluded."""
+    """Bytes a second over the outer interfaces of the host's namespace, as in `NamespaceRow`."""
     tx_rate: float | None
     retrans_percent: float | None
     """Segments sent again, of all segments sent."""
@@ -252,6 +263,8 @@ class HostRates(NamedTuple):
     """Processes started a second."""
     collector_cpu: float | None
     """Percent of one processor nettop's collector used."""
+    links: Sequence[LinkRate] = ()
+    """Each outer interface of the host's namespace, the busiest first."""
 
 
 class Coverage(NamedTuple):
@@ -296,6 +309,8 @@ class Snapshot:
     coverage: Coverage
     traffic: Traffic = NO_TRAFFIC
     """Of all namespaces: as in `model.Traffic`, but the bytes are totals, with those of the sockets there are."""
+    destinations: Mapping[int, Destination] = field(default_factory=dict)
+    """What became of the connections made to each address and port; the same object while nothing changed."""
     changed: Mapping[str, Set[int]] = field(default_factory=dict)
     """View name → ids of rows that are new, different or gone since the picture before."""
 

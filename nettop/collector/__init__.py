@@ -8,9 +8,11 @@ sockets.py     which sockets there are, namespace by namespace; reader.py the ta
 resolver.py    inode → the file descriptors that hold it
 holdings.py    row → who holds its socket, or did last
 endings.py     sockets that have ended: rows, last figures; remains.py what is left of one
-evidence.py    whose a socket was that nobody saw; lookout.py looks between two ticks
+evidence.py    whose a socket was that nobody saw; lookout.py looks between two ticks, alone.py who else ran
 traffic.py     the books: what is settled of sockets whose rows are gone
+lineage.py     who a process was when something happened, and who had started it
 happenings.py  connect, accept, listen, close, fail, retransmit: counted and told
+destinations.py  how many connections were made to where, and what became of them
 conntrack.py   which namespaces track connections, what is asked there and when
 translations.py  who is behind NAT: tracked flows joined with sockets
 datagrams.py   the bytes of UDP sockets, from the counters of tracked flows
@@ -20,5 +22,7 @@ outbox.py      what changed since the last Delta
 answers.py     what is asked of the collector beside, and by whom it is done
 actions.py     signals, nice values, sockets closed
 inspect.py     what is read of one process or namespace only when somebody looks at it
+pulse.py       when it looks next, and what is done between two looks
+link.py        a socket that is never waited for: lines out, requests in
 child.py       the collector as a process of its own, at the other end of a socket
 """

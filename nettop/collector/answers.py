@@ -56,6 +56,17 @@ HANDLERS: Mapping[Type[Any], Callable[[Parts, Any], Answer]] = {
 """Request → what does it. A handler may raise OSError, whose words are the answer then."""
 
 
+def carry_out(parts: Parts, request: Request) -> Answer:
+    """Do what is asked, with the rights of this process. Where that is to look into a namespace, the calling thread
+    should end then: should the way back have failed, it is there still."""
+    try:
+        return HANDLERS[type(request)](parts, request)
+    except OSError as error:
+        return Answer(False, error.strerror or str(error))
+    except (Exception, NamespaceLost) as error:
+        return Answer(False, f"{type(error).__name__}: {error}")
+
+
 class Desk:
     """Takes requests, gives replies; `fileno` is readable when there is one. For the thread of the ticks."""
 
@@ -134,12 +145,6 @@ class Desk:
                 threading.Thread(target=self._do, args=(number, request), name="answer", daemon=True).start()
 
     def _do(self, number: int, request: Request) -> None:
-        try:
-            answer = HANDLERS[type(request)](self._parts, request)
-        except OSError as error:
-            answer = Answer(False, error.strerror or str(error))
-        except (Exception, NamespaceLost) as error:  # this thread ends now, in whatever namespace it is
-            answer = Answer(False, f"{type(error).__name__}: {error}")
-        self._done.append(Reply(number, answer))
+        self._done.append(Reply(number, carry_out(self._parts, request)))
         with contextlib.suppress(OSError):  # rung often enough, or nobody waits any more
             self._ring.send(b"\0")

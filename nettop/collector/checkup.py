@@ -47,14 +47,21 @@ class _Source(NamedTuple):
     name: str
     works: str
     """What it says while it does not."""
+    by_netlink: bool = False
+    """There is nothing of it where netlink is refused."""
 
 
 def examine(health: Sequence[Health], scope: Scope) -> List[Check]:
     """Everything, in the order of what it rests on; `health` is what the collector complains of now."""
     checks = [_check_kernel(os.uname().release)]
+    refused = any(row.source == "netlink" for row in health)
     for source in _sources(scope):
-        complaints = [row for row in health if _of(row.source, source.name)]
-        checks += [Check(*row) for row in complaints] or [Check(source.name, OK, source.works, None, 1)]
+        complaints = [Check(*row) for row in health if _of(row.source, source.name)]
+        if refused and source.by_netlink:
+            silent = Check(source.name, "unavailable", "nothing is known of it without netlink", None, 1)
+        else:
+            silent = Check(source.name, OK, source.works, None, 1)
+        checks += complaints or [silent]
     bits = privileges.effective()
     checks += [_check_acting(bits), _check_closing(bits)]
     told = {check.name for check in checks}
@@ -66,21 +73,22 @@ def _of(source: str, name: str) -> bool:
 
 
 def _sources(scope: Scope) -> List[_Source]:
-    listed = [_Source(f"sock_diag:{name}", f"{name} sockets are listed by the kernel") for name in LISTED]
+    listed = [_Source(f"sock_diag:{name}", f"{name} sockets are listed by the kernel", True) for name in LISTED]
     return [
         _Source("capabilities", "every capability that seeing everything takes is there"),
         _Source("userns", "in the machine's first user namespace"),
         _Source("pidns", "in the machine's first pid namespace"),
         _Source("procfs", "/proc and system calls mean the same processes"),
         _Source("hidepid", "/proc hides no process"),
+        _Source("netlink", "the kernel can be asked by netlink"),
         _Source("cn_proc", "the kernel tells of every fork, exec and exit"),
         _Source("owners", f"the open files of all {scope.processes:,} processes are read"),
         _Source("setns", f"all {scope.namespaces:,} network namespaces are entered"),
         _Source("netns", f"their {scope.sockets:,} sockets are read"),
         *listed,
-        _Source("sock_destroy", "the kernel tells of every TCP and UDP socket that ends, and its last figures"),
-        _Source("conntrack", "connection tracking is read, and counts"),
-        _Source("rtnetlink", "interfaces and addresses are read"),
+        _Source("sock_destroy", "the kernel tells of every TCP and UDP socket that ends, and its last figures", True),
+        _Source("conntrack", "connection tracking is read, and counts", True),
+        _Source("rtnetlink", "interfaces and addresses are read", True),
         _Source("runtime", "every container runtime that was asked answers"),
         _Source("budget", "nettop keeps its interval"),
     ]

@@ -9,8 +9,6 @@ A reader that does not read is never waited for: what changed stays in the outbo
 
 from __future__ import annotations
 
-import collections
-import contextlib
 import gc
 import json
 import os
@@ -19,15 +17,17 @@ import signal
 import socket
 import sys
 import time
-from typing import Deque, Iterator, List, Optional
+from typing import Iterator, Optional
 
 from nettop import requests, wire
 from nettop.collector.answers import Desk
 from nettop.collector.collector import Collector
+from nettop.collector.link import Link
 from nettop.collector.outbox import parts
+from nettop.collector.pulse import Pulse
 from nettop.collector.restraint import Restraint, cost_meter
 from nettop.kernel.procfs import ProcFS
-from nettop.memory import give_back
+from nettop.memory import hold_little
 from nettop.model import Delta
 from nettop.requests import Answer, RequestError, SetInterval
 from nettop.runtimes.places import PLACES, Places
@@ -35,10 +35,6 @@ from nettop.runtimes.runtimes import Runtimes
 
 PART = 1_500
 """Rows a line carries at most: 5 ms to read."""
-
-_SEND_BUFFER = 4 << 20
-_TIDY_EVERY = 30.0
-"""Seconds between two times that memory is given back: a storm of connections leaves some."""
 
 
 def serve(
@@ -53,33 +49,25 @@ def serve(
     `read_only` refuses those that change something; `max_cpu` is the percentage of one processor that this process and
     its parent, the screen, may use: pictures come more rarely then; `places` tell where container runtimes are found. A
     line that is no request, and has no number to answer it by, is ignored."""
-    link = _Link(connection)
+    link = Link(connection)
     proc = ProcFS()
     collector = Collector(proc, runtimes=Runtimes(places))
-    restraint = Restraint(interval, max_cpu, cost_meter(proc, os.getppid()))
+    pulse = Pulse(collector, Restraint(interval, max_cpu, cost_meter(proc, os.getppid())))
     desk = Desk(collector.parts(), read_only)
     collector.start()
-    due = tidy = time.monotonic()
     try:
         while not link.closed:
-            if time.monotonic() >= due:
-                tell = None if link.sending else link.post
+            if time.monotonic() >= pulse.due:
+                tell = None if link.sending else (lambda delta: link.post(lines(delta, PART)))
                 collector.tick(tell)
                 if tell is not None:
                     tell(collector.take())
-                collector.read_links()
-                if time.monotonic() >= tidy:  # 17 MB of messages from the kernel in the first tick, with 40,000 sockets
-                    give_back()
-                    tidy = time.monotonic() + _TIDY_EVERY
-                restraint.note(time.monotonic())
-                collector.restrain(restraint.stretch, restraint.reason)
-                due = max(due + restraint.pause, time.monotonic())
-                gc.collect(0)
+                pulse.rest()
             # who does not read is not listened to either: no more answers wait for it than it was told of
             now = time.monotonic()
             reading = [desk, *collector.watched(now)] if link.sending else [desk, *collector.watched(now), connection]
             writing = [connection] if link.sending else []
-            pause = max(0.0, min(due, desk.due, collector.due(now)) - now)
+            pause = max(0.0, min(pulse.due, desk.due, collector.due(now)) - now)
             ready, writable, _ = select.select(reading, writing, [], pause)
             collector.catch_up(time.monotonic())
             if writable:
@@ -87,9 +75,9 @@ def serve(
             for line in link.receive() if connection in ready else ():
                 wish = _take(line, desk)
                 if wish is not None:
-                    due, restraint.interval = min(due, time.monotonic() + wish), wish
+                    pulse.change(wish)
             for reply in desk.replies():
-                link.post_line(wire.encode_reply(reply))
+                link.post([wire.encode_reply(reply)])
     finally:
         desk.close()
         collector.close()
@@ -119,64 +107,6 @@ def lines(delta: Delta, size: int) -> Iterator[bytes]:
             yield line
         else:
             yield from lines(part, size // 2)
-
-
-class _Link:
-    """The socket, never waited for: lines go out as it takes them."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.closed = False
-        self._socket = connection
-        connection.setblocking(False)
-        with contextlib.suppress(OSError):
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        self._lines: Deque[memoryview] = collections.deque()
-        self._heard = b""
-
-    @property
-    def sending(self) -> bool:
-        """What was posted has not all been taken."""
-        return bool(self._lines)
-
-    def post(self, delta: Delta) -> None:
-        """Send a Delta, now or when the other end reads on."""
-        self._lines.extend(map(memoryview, lines(delta, PART)))
-        self.send()
-
-    def post_line(self, line: bytes) -> None:
-        """Send a line behind what was posted."""
-        self._lines.append(memoryview(line))
-        self.send()
-
-    def send(self) -> None:
-        """Send as much as the other end takes."""
-        try:
-            while self._lines:
-                line = self._lines[0]
-                sent = self._socket.send(line)
-                if sent < len(line):
-                    self._lines[0] = line[sent:]
-                else:
-                    self._lines.popleft()
-        except BlockingIOError:
-            return
-        except OSError:
-            self.closed = True
-
-    def receive(self) -> List[bytes]:
-        """The complete lines that arrived."""
-        try:
-            data = self._socket.recv(requests.MAX_REQUEST)
-        except BlockingIOError:
-            return []
-        except OSError:
-            data = b""
-        if not data:
-            self.closed = True
-            return []
-        *lines, rest = (self._heard + data).split(b"\n")
-        self._heard = rest[-requests.MAX_REQUEST :]
-        return lines
 
 
 def run(
@@ -213,6 +143,7 @@ def run(
 def main() -> None:
     """`python -m nettop.collector.child CONNECTION_FD INTERVAL COMPLAINTS_FD READ_ONLY MAX_CPU PLACES`: one that is
     started again; READ_ONLY is 0 or 1, MAX_CPU 0 for no limit, PLACES a JSON object."""
+    hold_little()
     connection, interval, complaints, read_only, max_cpu, told = sys.argv[1:7]
     ours = socket.socket(fileno=int(connection))
     places = {runtime: tuple(paths) for runtime, paths in json.loads(told).items()}

@@ -16,12 +16,15 @@ import time
 from typing import Callable, List, Optional, Sequence
 
 from nettop.collector import checkup
+from nettop.collector.alone import Alone
 from nettop.collector.answers import Parts
 from nettop.collector.conntrack import ConntrackTracker
 from nettop.collector.evidence import Sightings
 from nettop.collector.health import HealthBook
+from nettop.collector.lineage import Lineage
 from nettop.collector.lookout import SUSPECTS, Lookout
 from nettop.collector.namespaces import NamespaceTracker
+from nettop.collector.orphans import Orphans
 from nettop.collector.outbox import EVENTS_KEPT, Outbox
 from nettop.collector.processes import ProcessTracker
 from nettop.collector.reader import Names
@@ -33,7 +36,7 @@ from nettop.collector.traffic import TrafficBook
 from nettop.kernel.cn_proc import RECEIVE_BUFFER, ProcEvent, ProcEventListener
 from nettop.kernel.host import CostReader, HostReader, hostname, read_tcp_segments
 from nettop.kernel.procfs import ProcFS
-from nettop.model import Delta, Event, Host
+from nettop.model import Delta, Host
 from nettop.runtimes.runtimes import Runtimes
 
 WALK_BUDGET = 0.05
@@ -83,6 +86,8 @@ class Collector:
         )
         sightings = Sightings()
         self._lookout = Lookout(self._proc, sightings, self._processes.meet)
+        self._alone = Alone(self._proc, self._processes.inside, self._processes.get)
+        self._lineage = Lineage(self._processes.get, self._processes.read_at)
         self._sockets = SocketTracker(
             self._outbox,
             self._resolver,
@@ -92,8 +97,11 @@ class Collector:
             self._processes,
             self._book,
             sightings,
+            self._lineage,
+            self._alone,
             self._registry.note_cgroups,
         )
+        self._orphans = Orphans(self._resolver, self._sockets.listed)
         self._heard: List[ProcEvent] = []
         self._resume = self._hunt_resume = 0.0
         self._host = HostReader()
@@ -116,6 +124,8 @@ class Collector:
         self._hear(clock)
         events, self._heard = self._heard, []
         polling = self._check_events()
+        if polling:
+            self._alone.doubt(self._time)
         self._processes.rename(self._registry.listen())
         changes = self._processes.update(events, self._time, verify=first or polling)
         self._say(events)
@@ -145,6 +155,7 @@ class Collector:
         if first:
             self._sockets.begin_books()
         self._sockets.settle(self._time)
+        self._namespaces.note_held(self._orphans.look(clock, self._namespaces.present()))
         self._expire(changes.moved or first)
         self._registry.settle()
         self._book.publish(self._outbox)
@@ -182,6 +193,8 @@ class Collector:
         self._heard += events
         self._lookout.hear(events, clock)
         self._lookout.look(clock)
+        self._lineage.hear(events)
+        self._alone.hear(events, time.time())
         return bool(events)
 
     def read_links(self, wait: bool = False) -> None:
@@ -230,6 +243,7 @@ class Collector:
         self._lookout.close()
         self._processes.close()
         self._namespaces.close()
+        self._orphans.close()
         self._sockets.release()
         self._conntrack.close()
 
@@ -274,19 +288,8 @@ class Collector:
         for event in events:
             ended = self._processes.ended(event.pid) if event.kind == "exit" else None
             process = ended or self._processes.get(event.pid)
-            self._outbox.add_event(
-                Event(
-                    time=event.time,
-                    kind=event.kind,
-                    pid=event.pid,
-                    tid=event.tid,
-                    ppid=event.ppid if event.ppid is not None or process is None else process.ppid,
-                    comm=process.comm if process else None,
-                    detail=process.command if event.kind == "exec" and process else event.detail,
-                    netns=process.netns if process else None,
-                    container=process.container if process else None,
-                )
-            )
+            self._outbox.add_event(self._lineage.describe(event, process))
+        self._lineage.age()
 
     def _read_host(self) -> Host:
         figures = self._host.read()

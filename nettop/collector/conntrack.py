@@ -76,6 +76,11 @@ class _Tracked:
             return self.counted
         return self.dumped if now - self.dumped >= DUMP_EVERY else now
 
+    @property
+    def unlisted(self) -> bool:
+        """Flows may have been missed: there was no dump yet, or none since events were lost."""
+        return self.dumped == _NEVER
+
     def dump(self, now: float) -> List[Flow]:
         """Its translated flows where they are due, perhaps among others, and into `listed` its UDP flows. Raises
         OSError."""
@@ -122,7 +127,7 @@ class ConntrackTracker:
 
     def read(self, paths: Mapping[int, Optional[str]], moved: Set[int]) -> Optional[Sought]:
         """Bring flows up to date in the namespaces of `paths` (None: the caller's own); the connections to look for in
-        the next reading of all socket tables. In those of `moved` interfaces counted something since the last call: no
+        the next reading of socket tables. In those of `moved` interfaces counted something since the last call: no
         flow begins without."""
         self._tick += 1
         self._moved |= moved
@@ -199,7 +204,9 @@ class ConntrackTracker:
         for due, netns in waiting:
             if due < now:
                 with contextlib.suppress(OSError):  # it ends: the next census closes it
-                    self._translations.learn(netns, self._tracked[netns].dump(now), now)
+                    tracked = self._tracked[netns]
+                    old = tracked.unlisted
+                    self._translations.learn(netns, tracked.dump(now), now, old)
                 if monotonic() > deadline:
                     break
 

@@ -24,7 +24,7 @@ from nettop.collector.remains import Ends, Recent, ends_of, figures_row, socket_
 from nettop.collector.traffic import NOTHING, Moved, TrafficBook
 from nettop.kernel.inet_destroy import Destroyed
 from nettop.kernel.inet_diag import Found, InetTable, Known
-from nettop.model import Closed, Owners, ProcessKey, Socket, SocketStats
+from nettop.model import NO_OWNERS, Closed, Owners, ProcessKey, Socket, SocketStats
 
 KEPT = 10.0
 """Seconds an ended socket is shown."""
@@ -51,8 +51,12 @@ class Rows(NamedTuple):
     """The socket of a row has ended, and was these owners'."""
     drop: Callable[[int], None]
     """Forget a row, and tell that it is gone."""
-    attribute: Callable[[Destroyed, int], Owners]
-    """Whose a socket was that no descriptor was seen of, in this namespace."""
+    attribute: Callable[[Destroyed, int, Owners, float], Owners]
+    """Whose a socket was, in this namespace, that its row says was these owners'."""
+    defer: Callable[[Destroyed, int, Optional[float], float], bool]
+    """Whether the next tick may tell whose it was."""
+    attribute_late: Callable[[Destroyed, int, float], Owners]
+    """What it tells."""
     accepted: Callable[[Destroyed, int], bool]
     """A connection was made to a port that somebody listens at, in this namespace."""
     stray: Callable[[int], None]
@@ -83,6 +87,16 @@ class _Broken(NamedTuple):
     owners: Owners
 
 
+class _Deferred(NamedTuple):
+    """The message of a socket that no dump has listed, while it may still turn out whose it was."""
+
+    netns: int
+    message: Destroyed
+    time: float
+    before: Optional[float]
+    """When its namespace had last been read."""
+
+
 class Endings:
     """The rows of ended sockets of all namespaces."""
 
@@ -104,6 +118,7 @@ class Endings:
         self._strangers: Recent[Tuple[int, SocketStats]] = Recent()  # TIME-WAIT entries without a message
         self._debts: Recent[Optional[ProcessKey]] = Recent()  # holders of those without a row that are owed a byte
         self._unseen_rows = 0
+        self._deferred: List[_Deferred] = []  # until the next tick
 
     def stats(self, found: Found) -> List[Tuple[int, SocketStats]]:
         """What to tell of the rows that a dump of TCP or UDP tells of: of those that have ended their last figures."""
@@ -146,8 +161,9 @@ class Endings:
         and the row that was made for that goes."""
         key = ends_of(netns, socket)
         debt = self._debts.pop(key)
-        if debt:
+        if debt:  # its message has come, and nothing of it is shown
             self._book.add_unseen(_ONE_BYTE, netns, debt[0])
+            return
         before = self._unseen.pop(key, None)
         if before is None:  # its message may come any moment
             self._strangers.put(key, (row, stats))
@@ -234,6 +250,7 @@ class Endings:
 
     def forget(self, netns: int, rows: Iterable[int]) -> None:
         """A namespace is gone, and all its rows, which are these and those of what had ended there."""
+        self.settle_deferred()
         ended = [row for row, entry in self._ended.items() if entry.netns == netns]
         for row in {*rows, *ended}:
             self._book.settle(row, netns, _holder(self._rows.owners(row)))
@@ -244,6 +261,7 @@ class Endings:
             self._forget(row)
             self._rows.drop(row)
         self._missed.pop(netns, None)
+        self._happenings.forget_namespace(netns)
         for key in [key for key in self._broken if key[0] == netns]:
             del self._broken[key]
 
@@ -256,15 +274,15 @@ class Endings:
 
     def _close(self, netns: int, row: int, since: Optional[float], message: Destroyed, now: float) -> None:
         """The message of a socket that the last dump listed."""
-        owners = self._rows.owners(row)
-        if not owners.holders:
-            owners = self._rows.attribute(message, netns)
+        owners = self._rows.attribute(message, netns, self._rows.owners(row), now)
         self._rows.close(row, owners)
-        figures, owed = self._final(message, row)
+        figures, owed = self._final(netns, message, row)
         if message.outcome != "unused" and (message.proto == "tcp" or message.rport):
             lived = "older than nettop" if since is None else f"lived {now - since:.1f} s"
             ends = socket_row(message, netns)
-            self._happenings.ended(row, ends, message.outcome, message.outgoing, owners, figures, lived, now)
+            self._happenings.ended(
+                row, ends, message.outcome, self._outgoing(message, netns), owners, figures, lived, now
+            )
         else:
             self._happenings.forget(row)
         stats = figures_row(figures, message)
@@ -273,10 +291,11 @@ class Endings:
 
     def _complete(self, netns: int, broken: _Broken, message: Destroyed, now: float) -> None:
         """The message of a socket that was over for the dumps before: what it moved since the last that listed it."""
-        figures, _ = self._final(message, broken.row, broken.told)
+        figures, _ = self._final(netns, message, broken.row, broken.told)
         if message.rport:
             ends = socket_row(message, netns)
-            self._happenings.tell_end(ends, message.outcome, message.outgoing, broken.owners, figures, "", now)
+            outgoing = self._outgoing(message, netns)
+            self._happenings.tell_end(ends, message.outcome, outgoing, broken.owners, figures, "", now)
         ended = self._ended.get(broken.row)
         if ended is not None:
             ended.stats = figures_row(figures, message)
@@ -289,8 +308,25 @@ class Endings:
     def _tell_unseen(self, netns: int, message: Destroyed, now: float, before: Optional[float], shown: bool) -> None:
         """The message of a socket that no dump has listed alive: it lived between two of them. `shown`: what became of
         it has a row already."""
-        owners = self._rows.attribute(message, netns)
-        figures, owed = self._final(message, None)
+        owners = self._rows.attribute(message, netns, NO_OWNERS, now)
+        if not owners.holders and self._outgoing(message, netns):
+            self._rows.stray(netns)
+        if not owners.holders and not shown and self._rows.defer(message, netns, before, now):
+            self._deferred.append(_Deferred(netns, message, now, before))
+        else:
+            self._end_unseen(netns, message, now, before, owners, shown)
+
+    def settle_deferred(self) -> None:
+        """A tick has begun that may tell whose some were."""
+        deferred, self._deferred = self._deferred, []
+        for netns, message, now, before in deferred:
+            owners = self._rows.attribute_late(message, netns, now)
+            self._end_unseen(netns, message, now, before, owners, shown=False)
+
+    def _end_unseen(
+        self, netns: int, message: Destroyed, now: float, before: Optional[float], owners: Owners, shown: bool
+    ) -> None:
+        figures, owed = self._final(netns, message, None)
         ends = socket_row(message, netns)
         key = ends_of(netns, ends)
         stranger = self._strangers.pop(key)
@@ -314,13 +350,13 @@ class Endings:
             if entry is None:
                 self._ended[row].key = key
                 self._unseen[key] = row
-        outgoing = message.outgoing
-        if outgoing is None:
-            outgoing = not self._rows.accepted(message, netns)
-        if outgoing and not owners.holders:
-            self._rows.stray(netns)
+        outgoing = self._outgoing(message, netns)
         lived = "" if before is None else f"lived under {now - before:.1f} s"
         self._happenings.ended(None, ends, message.outcome, outgoing, owners, figures, lived, now)
+
+    def _outgoing(self, message: Destroyed, netns: int) -> bool:
+        """Whether a connection was made from here."""
+        return message.outgoing if message.outgoing is not None else not self._rows.accepted(message, netns)
 
     def _show(self, netns: int, row: int, stats: SocketStats, now: float, owed: bool = False) -> None:
         ended = self._ended[row] = _Ended(netns, stats, now)
@@ -334,11 +370,14 @@ class Endings:
         self._finished.discard(row)
         self._entries.pop(row, None)
 
-    def _final(self, message: Destroyed, row: Optional[int], told: Optional[Moved] = None) -> Tuple[Moved, bool]:
+    def _final(
+        self, netns: int, message: Destroyed, row: Optional[int], told: Optional[Moved] = None
+    ) -> Tuple[Moved, bool]:
         """The last figures of a socket: those of its message, or where that has none, what was told; and whether a byte
         is owed: counted for the other end's FIN, it was payload should a TIME-WAIT entry turn up.
 
-        Who leaves such an entry has closed first, and its FIN was answered when the socket was gone."""
+        Who leaves such an entry has closed first, and its FIN was answered when the socket was gone. Who has connected,
+        and whose own FIN was never acknowledged, was reset and has seen none."""
         if told is None:
             told = NOTHING if row is None else self._book.told(row)
         final = message.final
@@ -346,7 +385,8 @@ class Endings:
             return told, False
         received = final.rx_bytes
         finished = row in self._finished
-        fin = (finished or message.outcome == "closed") and not message.fin and received > told.rx_bytes
+        answered = message.outcome == "closed" and (final.flags != 1 or not self._outgoing(message, netns))
+        fin = (finished or answered) and not message.fin and received > told.rx_bytes
         return Moved(*map(max, (received - fin, final.tx_bytes, final.retrans), told)), fin and not finished
 
     def _pay(self, row: int, ended: _Ended) -> None:

@@ -2,6 +2,7 @@
 
 exact     its descriptor was seen while it lived: `Sightings` remembers cookies.
 listener  it was accepted on a port that one program alone listens at, and did before the connection was made.
+peer      one process alone talks to its other end, and nobody else ran while it was there: see `alone`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import collections
 from typing import Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
+from nettop.collector.alone import Alone
 from nettop.collector.resolver import Resolver
 from nettop.kernel.inet_destroy import Destroyed, address
 from nettop.model import NO_OWNERS, Owner, Owners, Process, Socket
@@ -147,18 +149,28 @@ def _takes(listener: _Listener, local: str) -> bool:
 class Evidence:
     """Whose a socket was, by everything that is known."""
 
-    def __init__(self, sightings: Sightings, listeners: Listeners) -> None:
+    def __init__(self, sightings: Sightings, listeners: Listeners, alone: Alone) -> None:
         self._sightings = sightings
         self._listeners = listeners
+        self._alone = alone
 
-    def attribute(self, message: Destroyed, netns: int) -> Owners:
-        """The owner of a socket that has ended, and of which no dump and no walk has told one."""
-        seen = self._sightings.of(message.cookie)
-        if seen is not None:
-            return Owners("exact", (seen,))
-        if message.proto != "tcp" or message.outgoing:
-            return NO_OWNERS
+    def attribute(self, message: Destroyed, netns: int, known: Owners, now: float) -> Owners:
+        """The owner of a socket that has ended; `known` is what the dumps and walks have told of it."""
+        seen = self._sightings.of(message.cookie) if not known.holders else None
+        owners = Owners("exact", (seen,)) if seen is not None else known
+        if owners.by == "exact":
+            self._alone.saw(netns, message, owners.holders[0], now)
+        if owners.holders or message.proto != "tcp" or message.outgoing:
+            return owners
         return self._listeners.owners(netns, address(message.local), message.lport)
+
+    def defer(self, message: Destroyed, netns: int, before: Optional[float], now: float) -> bool:
+        """Whether to ask `attribute_late`, when the next tick has begun, whose a socket was that is nobody's so far."""
+        return self._alone.defer(netns, message, before, now)
+
+    def attribute_late(self, message: Destroyed, netns: int, now: float) -> Owners:
+        """The owner of a socket that was deferred, and ended `now`."""
+        return self._alone.owners(netns, message, now)
 
     def accepted(self, message: Destroyed, netns: int) -> bool:
         """A connection was made to a port that somebody listens at."""

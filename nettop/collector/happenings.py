@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
+from nettop.collector.destinations import Destinations
+from nettop.collector.lineage import UNKNOWN, Lineage
 from nettop.collector.outbox import Outbox
 from nettop.collector.traffic import Moved, TrafficBook
 from nettop.model import Event, Owners, Process, ProcessKey, Socket, SocketStats
@@ -33,11 +35,15 @@ class _Birth:
 class Happenings:
     """Counts in the books and events in the outbox, each thing once."""
 
-    def __init__(self, outbox: Outbox, book: TrafficBook, process: Callable[[int], Optional[Process]]) -> None:
+    def __init__(
+        self, outbox: Outbox, book: TrafficBook, process: Callable[[int], Optional[Process]], lineage: Lineage
+    ) -> None:
         """`process` tells what is known of a pid, also of one that has just ended."""
         self._outbox = outbox
         self._book = book
         self._process = process
+        self._lineage = lineage
+        self._destinations = Destinations(outbox)
         self._births: Dict[int, _Birth] = {}
         self._tick = 0
 
@@ -65,6 +71,7 @@ class Happenings:
             if owners.holders or self._tick - birth.since >= _PATIENCE:
                 del self._births[row]
                 self._begin(birth.socket, birth.state, birth.outgoing, owners, now)
+        self._destinations.publish()
 
     def ended(
         self,
@@ -86,6 +93,7 @@ class Happenings:
                 socket = birth.socket  # the message has forgotten what the dump had seen
             if outcome in ("refused", "unanswered"):
                 self._book.count("failed", socket.netns, _first(owners))
+                self._destinations.count("failed", socket)
             elif row is None:
                 self._begin(socket, "", outgoing, owners, now)
             elif birth is not None:
@@ -109,6 +117,8 @@ class Happenings:
             words.append(_FAILED[outcome])
         if outcome not in ("refused", "unanswered") and socket.proto == "tcp":
             words += [f"{figures.rx_bytes} B received", f"{figures.tx_bytes} B sent"]
+            if outgoing is not False:
+                self._destinations.settle(socket, figures)
         self._say(
             "fail" if outcome in _FAILED else "close", socket, owners, ", ".join(filter(None, [*words, lived])), now
         )
@@ -121,6 +131,10 @@ class Happenings:
                 return
             self._begin(birth.socket, birth.state, birth.outgoing, owners, now)
         self._count_end(netns, owners)
+
+    def forget_namespace(self, netns: int) -> None:
+        """It is gone, and nobody asks where its connections went."""
+        self._destinations.forget(netns)
 
     def forget(self, row: int) -> None:
         """The row is gone, and nothing happened."""
@@ -137,6 +151,8 @@ class Happenings:
             return
         kind, column = ("accept", "accepted") if outgoing is False else ("connect", "opened")
         self._book.count(column, socket.netns, _first(owners))
+        if outgoing is not False:
+            self._destinations.count(column, socket)
         self._say(kind, socket, owners, ends(socket, outgoing), now)
 
     def _count_end(self, netns: int, owners: Owners) -> None:
@@ -149,14 +165,16 @@ class Happenings:
         process = self._process(pid) if pid is not None else None
         if process is not None and process.start_time != owners.holders[0].start_time:
             process = None
+        parent = self._lineage.parent(process.pid) if process else UNKNOWN
         self._outbox.add_event(
             Event(
                 time=now,
                 kind=kind,
                 pid=pid,
                 tid=None,
-                ppid=process.ppid if process else None,
-                comm=process.comm if process else None,
+                ppid=parent.pid,
+                parent=parent.comm,
+                comm=self._lineage.name(process.pid) if process else None,
                 detail=detail,
                 netns=socket.netns,
                 container=process.container if process else None,

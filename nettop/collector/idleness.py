@@ -4,20 +4,28 @@ nearly all that a tick costs.
 What happens to a TCP or UDP socket shows elsewhere first: packets in the counters of interfaces, loopback among them;
 sockets bound, connected or closed in the counts of sockets; closed ones in messages of the kernel. Left over are
 queues that a program empties, so a namespace is looked at for as long as one of its queues holds something; and what
-has no trace at all, a UDP socket connected anew or an option set, so each is looked at every `IDLE_EVERY` ticks in any
-case.
+leaves no trace at all and moves nothing: a UDP socket connected anew, so those are listed every `IDLE_EVERY` ticks in
+any case, 30 µs a family; and an option of a TCP socket set, which takes up to `ALL_IDLE_EVERY`.
 """
 
 from __future__ import annotations
 
+import enum
 from typing import Optional, Set
 
 from nettop.kernel.inet_diag import Found
 from nettop.kernel.sockstat import Counts
 
 IDLE_EVERY = 30
-SLOW_IDLE_EVERY = 4 * IDLE_EVERY
-"""The same for protocols without traffic, which take most of a look."""
+ALL_IDLE_EVERY = 4 * IDLE_EVERY
+
+
+class Look(enum.Enum):
+    """Which tables of a namespace are listed."""
+
+    UNTOLD = "UDP, where a change may have left no trace"
+    TRAFFIC = "TCP and UDP"
+    ALL = "every protocol"
 
 
 class Idleness:
@@ -39,26 +47,26 @@ class Idleness:
         `slow` that it is the turn of the protocols without traffic too: these are listed if sockets came or went, or
         anything happened, since they were listed last."""
         before, self._counts = self._counts, counts
-        if before is None:  # the first picture listed everything
-            self._listed = counts.used
         if moved or not self._calm or self._queued or (before is not None and before.in_use != counts.in_use):
             self._owing = True
             return True
         return slow and (self._owing or counts.used != self._listed)
 
-    def begin(self, slow: bool) -> None:
-        """A look begins, at all protocols if `slow`."""
+    def begin(self, look: Look) -> None:
+        """A look begins."""
         self._calm = True
-        if slow:
+        if look is Look.ALL:
             self._owing = False
             self._listed = self._counts.used if self._counts else None
 
     def note(self, found: Found) -> None:
-        """What a table said in this look. After news one more follows."""
-        if found.sockets or found.stats or found.gone:
-            self._calm = False
-        if not found.proto:  # neither TCP nor UDP
+        """What a table said in this look. After news of TCP or UDP one more follows, after others one at every protocol
+        when it is its turn."""
+        news = bool(found.sockets or found.stats or found.gone)
+        if not found.proto:
+            self._owing |= news
             return
+        self._calm &= not news
         queued = self._queued
         for row, stats in found.stats:
             if stats.recvq or (stats.sendq and stats.state != "LISTEN"):

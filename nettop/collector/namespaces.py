@@ -1,7 +1,8 @@
 """Which network namespaces there are, what they are called, which interfaces they have.
 
-Found through the processes inside and through the mounts of `ip netns` and Docker. Reading one keeps a netlink socket
-in it, which would keep the namespace alive: so it is let go when its last process has left and its last mount is gone.
+Found through the processes inside, through the mounts of `ip netns` and Docker, and through what somebody outside has
+open (`orphans`). Reading one keeps a netlink socket in it, which would keep the namespace alive: so it is let go when
+its last process has left, its last mount is gone, and nobody else holds it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import functools
 import os
 import socket
 from time import monotonic
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import AbstractSet, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from nettop.collector.health import HealthBook
+from nettop.collector.orphans import Held
 from nettop.collector.outbox import Outbox
-from nettop.collector.reader import OWN, read_file
+from nettop.collector.reader import OWN
 from nettop.collector.sockets import SocketTracker
 from nettop.kernel import netns as kernel_netns
 from nettop.kernel.conntrack import Fill
 from nettop.kernel.net_dev import parse_counters
+from nettop.kernel.net_files import NetFiles
 from nettop.kernel.rtnetlink import LinkReader, Links, LinksUnavailable
 from nettop.kernel.snmp import read_protocols
 from nettop.model import Interface, Namespace, Process, Tracking
@@ -41,15 +44,27 @@ class _Inside(NamedTuple):
     container: Optional[str]
 
 
+class _Holders(NamedTuple):
+    """All that keeps a namespace, and that its row follows from."""
+
+    inside: Optional[_Inside]
+    mounts: Sequence[kernel_netns.Mount]
+    held: Optional[Held]
+
+
 class _Known:
     """One namespace."""
 
-    __slots__ = ("counters", "interfaces", "moved", "names", "namespace", "nsid", "path", "row", "tracking")
+    __slots__ = (
+        "counters", "files", "holders", "interfaces", "moved", "names", "namespace", "nsid", "path", "row", "tracking",
+    )  # fmt: skip
 
     def __init__(self, row: int, namespace: Namespace, path: str) -> None:
         self.row = row
         self.namespace = namespace
         self.path = path
+        self.holders: Optional[_Holders] = None
+        self.files = NetFiles(namespace.netns)
         self.interfaces: Dict[str, Tuple[int, Interface]] = {}  # name → row id, row
         self.names: Dict[int, str] = {}  # interface index → name
         self.counters: bytes = b""
@@ -68,6 +83,9 @@ class NamespaceTracker:
         self._initial = kernel_netns.initial(self._own)
         self._known: Dict[int, _Known] = {}
         self._census: Dict[int, _Inside] = {}
+        self._held: Mapping[int, Held] = {}
+        self._mounts = kernel_netns.MountWatch()
+        self._recount = True
         self._links = LinkReader()
         self._links_due = 0.0
         self._links_started = 0.0
@@ -108,17 +126,31 @@ class NamespaceTracker:
                 if eldest is None or process.start_time < eldest.start_time:
                     census[process.netns] = _Inside(process.pid, process.start_time, process.container)
         self._census = census
+        self._recount = True
+
+    def present(self) -> AbstractSet[int]:
+        """The inodes of all namespaces."""
+        return self._known.keys()
+
+    def note_held(self, held: Mapping[int, Held]) -> None:
+        """Who holds a namespace from outside, by inode."""
+        self._recount |= held != self._held
+        self._held = held
 
     def update(self, sockets: SocketTracker) -> None:
         """Open what is new, close what is gone, name what was named."""
-        mounts: Dict[int, List[kernel_netns.Mount]] = {}
-        for mount in kernel_netns.mounted():
-            mounts.setdefault(mount.identity[1], []).append(mount)
-        present = {self._own, *self._census, *mounts}
+        if not self._mounts.look(self._recount) and not self._recount:
+            return
+        self._recount = False
+        mounts = self._mounts.found
+        present = {self._own, *self._census, *mounts, *self._held}
         for netns in [netns for netns in self._known if netns not in present]:
             self._close(netns, sockets)
         for netns in present:
-            self._refresh(netns, mounts.get(netns, []), sockets)
+            holders = _Holders(self._census.get(netns), mounts.get(netns, ()), self._held.get(netns))
+            known = self._known.get(netns)
+            if known is None or known.holders != holders:
+                self._refresh(netns, holders, sockets)
         self._check_entered()
 
     def read_counters(self) -> Set[int]:
@@ -127,18 +159,18 @@ class NamespaceTracker:
         self._tick += 1
         moved = set()
         for netns, known in self._known.items():
-            with contextlib.suppress(OSError):  # its last process has just ended; the next update closes it
-                data, due = (
-                    self._read(known, "dev"),
-                    not known.counters or (known.row + self._tick) % PROTOCOLS_EVERY == 0,
-                )
+            try:
+                data = known.files.read("dev")
+                due = not known.counters or (known.row + self._tick) % PROTOCOLS_EVERY == 0
                 if data != known.counters:
                     known.counters, known.moved = data, True
                     moved.add(netns)
                     self._take_counters(known, data)
                 if due and known.moved:
                     known.moved = False
-                    self._outbox.put("protocols", known.row, read_protocols(functools.partial(self._read, known)))
+                    self._outbox.put("protocols", known.row, read_protocols(known.files.read))
+            except OSError:  # its last process has just ended; the next update closes it
+                continue
         return moved
 
     def note_tracking(self, fills: Mapping[int, Fill]) -> None:
@@ -168,6 +200,9 @@ class NamespaceTracker:
 
     def close(self) -> None:
         self._links.close()
+        self._mounts.close()
+        for known in self._known.values():
+            known.files.close()
 
     def _check_entered(self) -> None:
         """Complain of the namespaces that are not read by netlink, as their rows do one by one."""
@@ -179,36 +214,36 @@ class NamespaceTracker:
         reason = f"{which} read from /proc at best: {refused[0].reason}"
         self._health.report("setns", "degraded", reason, "sudo nettop" if os.geteuid() else None, len(refused))
 
-    def _refresh(self, netns: int, mounts: List[kernel_netns.Mount], sockets: SocketTracker) -> None:
-        inside = self._census.get(netns)
+    def _refresh(self, netns: int, holders: _Holders, sockets: SocketTracker) -> None:
+        inside, mounts, held = holders
         pid = inside.pid if inside else None
         container = inside.container if inside else None
+        held = held if inside is None and not mounts else None
         name, kind = kernel_netns.describe(netns == self._initial, mounts, pid, container)
-        path = OWN if netns == self._own else mounts[0].path if mounts else f"/proc/{pid}/ns/net"
+        path = OWN if netns == self._own else mounts[0].path if mounts else held.path if held else f"/proc/{pid}/ns/net"
         known = self._known.get(netns)
         if known is not None and (known.path, known.namespace.pid) == (path, pid):
             via, reason = known.namespace.via, known.namespace.reason
         else:
             via, reason = sockets.open(netns, path, pid)
-        namespace = Namespace(netns, name, kind, pid, via, reason, container, known.nsid if known else None)
+        number, holder = known.nsid if known else None, held.pid if held else None
+        namespace = Namespace(netns, name, kind, pid, via, reason, container, number, holder)
         if known is None:
             known = self._known[netns] = _Known(self._outbox.new_id(), namespace, path)
             self._outbox.put("namespaces", known.row, namespace)
             self._links_due = 0.0
         elif namespace != known.namespace:
             self._outbox.put("namespaces", known.row, namespace)
-        known.path, known.namespace = path, namespace
+        known.path, known.namespace, known.holders = path, namespace, holders
+        known.files.lead(path, "self" if path == OWN else pid)
 
     def _close(self, netns: int, sockets: SocketTracker) -> None:
         sockets.close(netns)
         known = self._known.pop(netns)
+        known.files.close()
         for row_id, _ in known.interfaces.values():
             self._outbox.drop("interfaces", row_id)
         self._outbox.drop("namespaces", known.row)
-
-    @staticmethod
-    def _read(known: _Known, name: str) -> bytes:
-        return read_file(known.path, known.namespace.pid, name)
 
     def _take_counters(self, known: _Known, data: bytes) -> None:
         counters = parse_counters(data)
@@ -222,7 +257,10 @@ class NamespaceTracker:
         self._health.heal("rtnetlink")
         for known in self._known.values():
             interfaces = found.interfaces.get(known.path)
-            known.nsid = found.numbers.get(known.path, known.nsid)
+            nsid = found.numbers.get(known.path, known.nsid)
+            if nsid != known.nsid:
+                known.nsid, known.namespace = nsid, known.namespace._replace(nsid=nsid)
+                self._outbox.put("namespaces", known.row, known.namespace)
             if interfaces is not None:
                 self._take_interfaces(known, {interface.name: interface for interface in interfaces})
             elif known.path not in found.errors:

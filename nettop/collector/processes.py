@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import pwd
+import time
 from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, TypeVar
 
 from nettop.collector.changes import Changes
@@ -33,6 +34,9 @@ everything that makes its identity where events are missing."""
 _MOVES = 8
 """Being put into another cgroup makes no event either, but hardly ever happens to a process that has called exec: it is
 noticed within so many such rounds."""
+_YOUNG = 3
+"""Ticks in which a new process is asked each time: sshd's and others are forked, put into the cgroup of a session and
+never call exec."""
 
 
 class Tally(NamedTuple):
@@ -79,6 +83,8 @@ class ProcessTracker:
         self._ended: Dict[int, Process] = {}
         self._ended_before: Dict[int, Process] = {}
         self._over: Dict[ProcessKey, _Over] = {}  # those shown after their end, oldest first
+        self._read: Dict[int, float] = {}  # pid → when its name was read, of those that were not there from the start
+        self._young: Dict[int, int] = {}  # pid → tick in which it was first seen
         self._met = Changes.none()  # between ticks
         self._now = 0.0
         self._tick = 0
@@ -97,6 +103,10 @@ class ProcessTracker:
     def ended(self, pid: int) -> Optional[Process]:
         """What is known of a process that has just ended, whoever has its pid now; of a zombie what it was alive."""
         return self._ended.get(pid) or self._ended_before.get(pid)
+
+    def read_at(self, pid: int) -> float:
+        """When what is known of a process was read, in seconds since the epoch; 0 where it was at the very start."""
+        return self._read.get(pid, 0.0)
 
     def alive(self, key: ProcessKey) -> bool:
         """Whether a process has not ended, as far as is known."""
@@ -189,6 +199,8 @@ class ProcessTracker:
         self._tick += 1
         self._now = now
         self._in_doubt = _ROUND if verify and self._tracked else max(0, self._in_doubt - 1)
+        for pid in self._ended_before.keys() - self._tracked.keys() - self._ended.keys():
+            self._read.pop(pid, None)
         self._ended, self._ended_before = {}, self._ended
         changes, self._met = self._met, Changes.none()
         stale = self._note(events)
@@ -200,6 +212,7 @@ class ProcessTracker:
             for pid in [pid for pid in self._tracked if pid not in listed]:
                 self._end(pid, changes)
         known = list(self._tracked.items())
+        self._young = {pid: tick for pid, tick in self._young.items() if self._tick - tick <= _YOUNG}
         for pid in stale:
             if pid not in self._tracked:
                 self._begin(pid, changes)
@@ -236,6 +249,8 @@ class ProcessTracker:
             return
         tracked = self._tracked[pid] = _Tracked(self._outbox.new_id(), raw, process, usage)
         tracked.active = self._tick
+        if self._tick > 1:  # in the first tick all are new
+            self._young[pid] = self._tick
         self._outbox.put("processes", tracked.row, process)
         self._outbox.put("usage", tracked.row, usage)
         if not process.kernel:
@@ -286,7 +301,7 @@ class ProcessTracker:
             if stale:
                 tracked.process = self._identify(pid, procfs.parse_stat(raw))
                 changes.look_at.append(process.key)
-            elif (pid + self._tick) % _ROUND == 0 and not process.kernel:
+            elif (pid in self._young or (pid + self._tick) % _ROUND == 0) and not process.kernel:
                 tracked.process = self._look_again(pid, tracked)
             if tracked.process != process:
                 moved = tracked.process.netns != process.netns
@@ -301,7 +316,7 @@ class ProcessTracker:
 
     def _look_again(self, pid: int, tracked: _Tracked) -> Process:
         process = tracked.process
-        moves = (pid + self._tick) // _ROUND % _MOVES == 0
+        moves = pid in self._young or (pid + self._tick) // _ROUND % _MOVES == 0
         # who leaves a namespace is perhaps on its way into a container
         if self._in_doubt or self._netns(pid) != process.netns or (moves and self._cgroup(pid) != process.cgroup):
             return self._identify(pid, procfs.parse_stat(tracked.stat))
@@ -322,6 +337,8 @@ class ProcessTracker:
 
     def _identify(self, pid: int, stat: Stat) -> Process:
         """Who a process is; raises Gone. What may not be read is None."""
+        if self._tick > 1:
+            self._read[pid] = time.time()
         uid = self._proc.uid(pid)
         identity = None if stat.kernel else self._cgroup_identity(pid)
         command = None if stat.kernel else _readable(self._proc.command, pid)

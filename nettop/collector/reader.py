@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import functools
 from typing import Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Set, Union
 
-from nettop.collector.idleness import Idleness
+from nettop.collector.idleness import Idleness, Look
 from nettop.collector.tables import RowTable
 from nettop.kernel import proc_net
 from nettop.kernel.families import FamilyTable, Origin
 from nettop.kernel.inet_destroy import DestroyListener
 from nettop.kernel.inet_diag import PROTOCOLS, Found, InetTable, Sought
+from nettop.kernel.net_files import NetFiles
 from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, DiagSocket, DiagUnavailable
 from nettop.kernel.netlink_diag import NETLINK
 from nettop.kernel.packet_diag import PACKET
@@ -27,6 +27,7 @@ _SLOW = ("udplite", "mptcp", "sctp")
 _FAMILIES = (UNIX, PACKET, NETLINK, VSOCK)
 LISTED = (*_HOT, *_SLOW, *(family.name for family in _FAMILIES))
 """What the kernel is asked to list; `sock_diag:NAME` complains where it cannot."""
+_LISTED = {Look.ALL: LISTED, Look.TRAFFIC: _HOT, Look.UNTOLD: ("udp",)}
 _UNLISTED = ("raw", "raw6", "icmp", "icmp6")
 """What sock_diag cannot list (icmp), or only with a module few kernels have (raw): read from /proc in any case."""
 
@@ -34,14 +35,6 @@ _REQUESTS = [request for name in _HOT + _SLOW for request in PROTOCOLS[name].req
 _REQUESTS += [(SOCK_DIAG_BY_FAMILY, family.request) for family in _FAMILIES]
 
 _Table = Union[InetTable, FamilyTable]
-
-
-def read_file(path: str, pid: Optional[int], name: str) -> bytes:
-    """/proc/PID/net/NAME of the namespace that `path` leads into; `pid` is a process inside, if there is one. Raises
-    OSError."""
-    if path == OWN:
-        return proc_net.read_table("self", name)
-    return proc_net.read_table_at(path, name) if pid is None else proc_net.read_table(pid, name)
 
 
 class Names(NamedTuple):
@@ -59,11 +52,12 @@ class Reader:
         self.netns = netns
         self.diag: Optional[DiagSocket] = None
         self.path = ""
-        self.pid: Optional[int] = None
         self.ends: Optional[DestroyListener] = None
         self.read_at: Optional[float] = None
-        """When it was last read."""
+        """When TCP and UDP were last read."""
         self.idleness = Idleness()
+        self._pid: Optional[int] = None
+        self._counts = NetFiles(netns)
         self._origin = origin = Origin(netns, names.user, lambda index: names.interface(netns, index))
         self._inet = {
             name: InetTable(PROTOCOLS[name], netns, new_id, origin.user, origin.interface) for name in _HOT + _SLOW
@@ -80,6 +74,11 @@ class Reader:
     def table(self, proto: str) -> InetTable:
         """That of tcp or udp."""
         return self._inet[proto]
+
+    def lead(self, path: str, pid: Optional[int]) -> None:
+        """The way in from now on: `OWN`, or a path, and a process inside, if there is one."""
+        self.path, self._pid = path, pid
+        self._counts.lead(path, "self" if path == OWN else pid)
 
     def listen(self) -> DestroyListener:
         """A subscription to the sockets that end there. Raises OSError where that is refused."""
@@ -100,17 +99,16 @@ class Reader:
         if self.path == OWN or self.diag is None:
             return True
         try:
-            counts = read_counts(functools.partial(read_file, self.path, self.pid))
+            counts = read_counts(self._counts.read)
         except OSError:
             return True
         return self.idleness.due(counts, moved, slow)
 
-    def read(self, now: float, slow: bool, absent: Set[str], sought: Optional[Sought]) -> Iterator[Found]:
-        """What changed in each table, `sought` looked for in them; `slow` reads the ones without traffic too. Families
-        the kernel cannot list are added to `absent`, and not asked for again. Raises OSError when the namespace cannot
-        be read."""
-        self.idleness.begin(slow)
-        for found in self._read(now, slow, absent, sought):
+    def read(self, now: float, look: Look, absent: Set[str], sought: Optional[Sought]) -> Iterator[Found]:
+        """What changed in each table that `look` says, `sought` looked for in them. Families the kernel cannot list are
+        added to `absent`, and not asked for again. Raises OSError when the namespace cannot be read."""
+        self.idleness.begin(look)
+        for found in self._read(now, look, absent, sought):
             self.idleness.note(found)
             yield found
 
@@ -120,11 +118,11 @@ class Reader:
             for kind, request in _REQUESTS:
                 self.diag.fetch(kind, request)
 
-    def _read(self, now: float, slow: bool, absent: Set[str], sought: Optional[Sought]) -> Iterator[Found]:
+    def _read(self, now: float, look: Look, absent: Set[str], sought: Optional[Sought]) -> Iterator[Found]:
         if self.diag is None:
             yield self._files.update(self._from_proc((*proc_net.INET_FILES, "unix", "packet", "netlink")), now)
             return
-        for name in self._tables if slow else _HOT:
+        for name in _LISTED[look]:
             if name not in absent:
                 try:
                     table = self._tables[name]
@@ -134,14 +132,14 @@ class Reader:
                         yield table.read(self.diag, now)
                 except DiagUnavailable:
                     absent.add(name)
-        if slow:
+        if look is Look.ALL:
             yield self._files.update(self._from_proc(_UNLISTED), now)
 
     def _from_proc(self, names: Iterable[str]) -> Iterator[proc_net.Row]:
         for name in names:
             try:
                 if self.diag is None or self.path == OWN:
-                    data = proc_net.read_table("self" if self.path == OWN else str(self.pid), name)
+                    data = proc_net.read_table("self" if self.path == OWN else str(self._pid), name)
                 else:
                     data = proc_net.read_table_at(self.path, name)
             except FileNotFoundError:
@@ -152,6 +150,7 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the namespace."""
+        self._counts.close()
         if self.ends is not None:
             self.ends.close()
             self.ends = None
@@ -161,6 +160,8 @@ class Reader:
 
 
 def _explain(error: OSError) -> str:
+    if error.filename is None:  # it was entered, and the socket not given
+        return f"netlink is refused: {error.strerror}"
     if error.errno in (errno.EPERM, errno.EACCES):
         return "entering it needs CAP_SYS_ADMIN"
     return f"it cannot be entered: {error.strerror}"

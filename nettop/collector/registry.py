@@ -31,6 +31,10 @@ RENEW = 60.0
 """Seconds until a runtime that does not tell by itself what happens is asked again about a container it knows."""
 LOOK_EVERY = 5
 """Ticks between two looks for processes that the OOM killer ended in the same cgroup."""
+FROZEN_EVERY = 2
+"""Ticks between two looks whether a container is paused, of those whose runtime does not tell: 10 µs each."""
+PATIENCE = 120.0
+"""Seconds a container stays listed while its runtime says that it will start it again: Docker waits up to 60."""
 WALK_EVERY = 30.0
 """Seconds between two walks through all cgroups: 5 µs each."""
 
@@ -57,11 +61,16 @@ NOWHERE = Place(None, None)
 class _Known:
     """One row."""
 
-    __slots__ = ("container", "doubt", "due", "row")
+    __slots__ = ("container", "doubt", "due", "facts", "in_pod", "left", "row")
 
-    def __init__(self, row: int, container: Container) -> None:
+    def __init__(self, row: int, container: Container, in_pod: bool) -> None:
         self.row = row
         self.container = container
+        self.in_pod = in_pod
+        self.facts: Optional[ContainerFacts] = None
+        """What its runtime said last."""
+        self.left: Optional[float] = None
+        """When its last process was missed first."""
         self.due: Optional[float] = None
         """When to ask the runtimes again."""
         self.doubt = ASK_AGAIN
@@ -143,14 +152,12 @@ class Registry:
                 before = eldest.get(process.belongs)
                 if before is None or process.start_time < before.start_time:
                     eldest[process.belongs] = process
-        gone = [known for known in self._known.values() if known.row not in listed and known.row not in self._hidden]
+        now = monotonic()
+        gone = [known for known in self._known.values() if known.row not in listed and not self._stays(known, now)]
         for known in gone:
             self._end(known)
         for known in self._known.values():
-            first = eldest.get(known.row)
-            pid, netns = (first.pid, first.netns) if first else (None, known.container.netns)
-            if (pid, netns) != (known.container.pid, known.container.netns):
-                self._change(known, pid=pid, netns=netns)
+            self._note_first(known, eldest.get(known.row))
         return [known.row for known in gone]
 
     def row_of(self, cgroup: int) -> Optional[int]:
@@ -162,11 +169,14 @@ class Registry:
         self._tick += 1
         suspects, self._suspects = self._suspects, set()
         for known in self._known.values():
-            due = known.row in suspects or (known.row + self._tick) % LOOK_EVERY == 0
-            if due and known.container.cgroup is not None:
+            suspect, turn = known.row in suspects, known.row + self._tick
+            if known.container.cgroup is not None and (suspect or turn % LOOK_EVERY == 0):
                 kills = cgroup_fs.read_oom_kills(self._mounts, known.container.cgroup)
                 if kills is not None:
                     self._change(known, oom_kills=kills)
+            silent = known.container.contained and (known.facts is None or known.facts.state is None)
+            if silent and (suspect or turn % FROZEN_EVERY == 0):
+                self._change(known, state=self._seen(known))
         if self._unknown or self._hidden:
             self._look_up(monotonic())
 
@@ -176,13 +186,43 @@ class Registry:
 
     def _begin(self, key: _Key, identity: Identity, comm: str) -> _Known:
         container = _container(key, identity, comm)
-        known = self._known[key] = _Known(self._outbox.new_id(), container)
+        known = self._known[key] = _Known(self._outbox.new_id(), container, identity.pod is not None)
         self._keys[known.row] = key
         self._outbox.put("containers", known.row, container)
         self._suspects.add(known.row)
         if identity.container_id is not None and identity.kind not in _NAMED:
             self._ask(key)
         return known
+
+    def _note_first(self, known: _Known, first: Optional[Process]) -> None:
+        """Tell the oldest process of a row, and what that tells where no runtime has answered."""
+        container = known.container
+        if first is None:
+            known.left = known.left or monotonic()
+            if container.pid is not None:
+                self._suspects.add(known.row)
+                self._change(known, pid=None)
+            return
+        known.left = None
+        told, kind = known.facts, container.kind
+        if told is None and known.in_pod and first.comm == "pause":  # of the kubelet's, whichever image has it
+            kind = "sandbox"
+        started = container.started if told is not None and told.started is not None else first.started
+        self._change(known, pid=first.pid, netns=first.netns, started=started, kind=kind)
+
+    def _stays(self, known: _Known, now: float) -> bool:
+        """It is there, though none of its processes is listed."""
+        restarting = known.facts is not None and known.facts.state == "restarting"
+        return known.row in self._hidden or (restarting and now - (known.left or now) < PATIENCE)
+
+    def _seen(self, known: _Known) -> Optional[str]:
+        """The state of a container as the kernel shows it; None where its processes may not be seen."""
+        if known.row in self._hidden:
+            return None
+        if known.container.pid is None:
+            return "exited"
+        frozen = known.container.cgroup is not None and cgroup_fs.read_frozen(self._mounts, known.container.cgroup)
+        return "paused" if frozen else "running"
 
     def _ask(self, key: _Key) -> None:
         self._open.add(key)
@@ -209,11 +249,15 @@ class Registry:
 
     def _learn(self, known: _Known, facts: Optional[ContainerFacts], now: float) -> None:
         if facts is None:
+            if known.facts is not None:  # what it said of the state does not hold any more
+                known.facts = known.facts._replace(state=None)
+                self._suspects.add(known.row)
             known.due = now + known.doubt
             known.doubt = min(ASK_RARELY, 2 * known.doubt)
             return
         known.due = None if facts.runtime in _TELLING else now + RENEW
         known.doubt = ASK_AGAIN
+        known.facts = facts
         self._change(
             known,
             kind="sandbox" if facts.sandbox else "container",
@@ -224,9 +268,10 @@ class Registry:
             k8s_namespace=facts.k8s_namespace,
             k8s_container=facts.k8s_container,
             service=facts.service,
-            state=facts.state,
+            task=facts.task,
+            state=facts.state or known.container.state,
             labels=tuple(f"{name}={value}" for name, value in facts.labels),
-            started=facts.started,
+            started=facts.started or known.container.started,
             restarts=facts.restarts,
         )
 
@@ -237,11 +282,12 @@ class Registry:
             self._outbox.put("containers", known.row, changed)
 
     def _tell_troubles(self) -> None:
-        troubles = self._runtimes.troubles()
+        contained = any(known.container.contained for known in self._known.values())
+        troubles = self._runtimes.troubles() if contained else {}
         for runtime in self._troubles - troubles.keys():
             self._health.heal(f"runtime:{runtime}")
         for runtime, reason in troubles.items():
-            self._health.report(f"runtime:{runtime}", "degraded", f"{runtime} does not name its containers: {reason}")
+            self._health.report(f"runtime:{runtime}", "degraded", f"containers of {runtime} go by their ids: {reason}")
         self._troubles = set(troubles)
 
     def _look_up(self, now: float) -> None:
@@ -305,6 +351,7 @@ def _container(key: _Key, identity: Identity, comm: str) -> Container:
         k8s_namespace=None,
         k8s_container=None,
         service=None,
+        task=None,
         state=None,
         unit=None if contained else identity.unit,
         cgroup=None if key[0] == "program" else _own_path(identity) or None,

@@ -17,13 +17,16 @@ from __future__ import annotations
 import collections
 import functools
 from time import perf_counter
-from typing import Deque, Dict, Iterable, List, NamedTuple, Set, Tuple, Union
+from typing import AbstractSet, Deque, Dict, Iterable, Iterator, NamedTuple, Sequence, Set, Tuple, Union
 
 from nettop.kernel.procfs import Gone, ProcFS
 from nettop.model import NO_OWNERS, Owner, Owners, ProcessKey
 
 _NOTHING: Dict[int, int] = {}
-_exact = functools.partial(tuple.__new__, Owners)  # what _make does, without a Python frame for each of 40,000 sockets
+_FD = 0xFFFFFFFF
+# what _make does, without a Python frame for each of 40,000 sockets
+_exact = functools.partial(tuple.__new__, Owners)
+_owner = functools.partial(tuple.__new__, Owner)
 
 
 class _Search(NamedTuple):
@@ -40,9 +43,10 @@ class Resolver:
         self._proc = proc
         self._held: Dict[int, Dict[int, int]] = {}  # pid → fd → inode
         self._start_times: Dict[int, int] = {}
-        # inode → the one owner, as nearly always, or several: 42,000 tuples of one take 2.7 MB
-        self._holders: Dict[int, Union[Owner, Tuple[Owner, ...]]] = {}
+        # inode → the one holder, as nearly always, or several; each is pid << 32 | fd: 57,000 `Owner`s take 3 MB more
+        self._holders: Dict[int, Union[int, Tuple[int, ...]]] = {}
         self._touched: Dict[int, Tuple[Owner, ...]] = {}  # inode → who held it
+        self._namespaces: Dict[int, Sequence[Tuple[int, int]]] = {}  # pid → (fd, inode)
         self._urgent: Dict[int, None] = {}  # pids, in order, each once
         self._searches: Dict[int, _Search] = {}  # by namespace
         self._round: Deque[int] = collections.deque()
@@ -56,11 +60,22 @@ class Resolver:
         held = self._holders.get(inode)
         if held is None:
             return NO_OWNERS
-        return _exact(("exact", (held,) if isinstance(held, Owner) else held))
+        if not isinstance(held, int):
+            return _exact(("exact", self._of(inode)))
+        pid = held >> 32
+        return _exact(("exact", (_owner((pid, self._start_times[pid], held & _FD)),)))
 
     def held(self, pid: int) -> Iterable[int]:
         """Inodes of the sockets a process is known to hold."""
         return self._held.get(pid, _NOTHING).values()
+
+    def inodes(self) -> AbstractSet[int]:
+        """Those of all sockets that somebody is known to hold."""
+        return self._holders.keys()
+
+    def open_namespaces(self) -> Iterator[Tuple[int, int, int]]:
+        """(pid, fd, inode) of every open file that is a network namespace."""
+        return ((pid, fd, inode) for pid, files in self._namespaces.items() for fd, inode in files)
 
     def look_at(self, key: ProcessKey) -> None:
         """Something about this process's descriptors changed: read them in the next walk."""
@@ -72,7 +87,7 @@ class Resolver:
     def forget(self, pid: int) -> None:
         """The process is gone, and with it what it held."""
         self._replace(pid, _NOTHING)
-        for memory in (self._held, self._start_times, self._urgent):
+        for memory in (self._held, self._namespaces, self._start_times, self._urgent):
             memory.pop(pid, None)
         self.unreadable.discard(pid)
 
@@ -134,49 +149,58 @@ class Resolver:
         if pid not in self._start_times:
             return
         try:
-            held = dict(self._proc.sockets(pid).sockets)
+            found = self._proc.sockets(pid)
         except Gone:
             self._replace(pid, _NOTHING)
+            self._namespaces.pop(pid, None)
         except PermissionError:
             self.unreadable.add(pid)
         else:
             self.unreadable.discard(pid)
-            self._replace(pid, held)
+            self._replace(pid, dict(found.sockets))
+            if found.namespaces:
+                self._namespaces[pid] = found.namespaces
+            else:
+                self._namespaces.pop(pid, None)
 
     def _replace(self, pid: int, held: Dict[int, int]) -> None:
         before = self._held.get(pid, _NOTHING)
         if held == before:
             return
-        start_time = self._start_times.get(pid, 0)
         for fd, inode in before.items():
             if held.get(fd) != inode:
-                self._release(inode, pid, fd)
+                self._release(inode, pid << 32 | fd)
         for fd, inode in held.items():
             if before.get(fd) != inode:
-                self._hold(inode, Owner(pid, start_time, fd))
+                self._hold(inode, pid << 32 | fd)
         if held:
             self._held[pid] = held
         else:
             self._held.pop(pid, None)
 
     def _of(self, inode: int) -> Tuple[Owner, ...]:
+        packed = self._packed(inode)
+        return tuple([_owner((each >> 32, self._start_times[each >> 32], each & _FD)) for each in packed])
+
+    def _packed(self, inode: int) -> Tuple[int, ...]:
         held = self._holders.get(inode, ())
-        return (held,) if isinstance(held, Owner) else held
+        return (held,) if isinstance(held, int) else held
 
-    def _hold(self, inode: int, owner: Owner) -> None:
-        others = self._of(inode)
-        self._touched.setdefault(inode, others)
-        self._holders[inode] = tuple(sorted((*others, owner), key=_oldest_first)) if others else owner
+    def _hold(self, inode: int, holder: int) -> None:
+        if inode not in self._touched:
+            self._touched[inode] = self._of(inode)
+        others = self._packed(inode)
+        self._holders[inode] = tuple(sorted((*others, holder), key=self._age)) if others else holder
 
-    def _release(self, inode: int, pid: int, fd: int) -> None:
-        held = self._of(inode)
-        self._touched.setdefault(inode, held)
-        left = tuple(o for o in held if not (o.pid == pid and o.fd == fd))
+    def _release(self, inode: int, holder: int) -> None:
+        if inode not in self._touched:
+            self._touched[inode] = self._of(inode)
+        left = tuple([each for each in self._packed(inode) if each != holder])
         if left:
             self._holders[inode] = left if len(left) > 1 else left[0]
         else:
             self._holders.pop(inode, None)
 
-
-def _oldest_first(owner: Owner) -> List[int]:
-    return [owner.start_time, owner.pid, owner.fd]
+    def _age(self, holder: int) -> Tuple[int, int]:
+        """Oldest process first."""
+        return self._start_times[holder >> 32], holder

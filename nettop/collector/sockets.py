@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import select
 import threading
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
+from nettop.collector.alone import Alone
 from nettop.collector.changes import Rehomed
 from nettop.collector.conntrack import ConntrackTracker
 from nettop.collector.endings import Endings, Rows
@@ -17,7 +18,8 @@ from nettop.collector.evidence import Evidence, Listeners, Sightings
 from nettop.collector.happenings import Happenings
 from nettop.collector.health import HealthBook
 from nettop.collector.holdings import Holdings
-from nettop.collector.idleness import IDLE_EVERY, SLOW_IDLE_EVERY
+from nettop.collector.idleness import ALL_IDLE_EVERY, IDLE_EVERY, Look
+from nettop.collector.lineage import Lineage
 from nettop.collector.outbox import Outbox
 from nettop.collector.processes import ProcessTracker
 from nettop.collector.reader import Names, Reader
@@ -44,6 +46,8 @@ class SocketTracker:
         processes: ProcessTracker,
         book: TrafficBook,
         sightings: Sightings,
+        lineage: Lineage,
+        alone: Alone,
         note_cgroups: Callable[[Set[Optional[int]]], None],
     ) -> None:
         """`note_cgroups` is told the cgroups of new sockets."""
@@ -52,18 +56,21 @@ class SocketTracker:
         self._book = book
         self._holdings = Holdings(outbox, resolver, book, processes.alive)
         self._listeners = Listeners(resolver, processes.get)
-        evidence = Evidence(sightings, self._listeners)
-        self._happenings = Happenings(outbox, book, processes.get)
+        evidence = Evidence(sightings, self._listeners, alone)
+        self._happenings = Happenings(outbox, book, processes.get, lineage)
         rows = Rows(
             self._holdings.owners,
             self._close,
             self._drop,
             evidence.attribute,
+            evidence.defer,
+            evidence.attribute_late,
             evidence.accepted,
             self._note_stray,
             conntrack.note_ended,
         )
         self._endings = Endings(outbox, book, self._happenings, rows)
+        self._alone = alone
         self._conntrack = conntrack
         self._resolver = resolver
         self._health = health
@@ -86,7 +93,7 @@ class SocketTracker:
         reader = self._readers.get(netns)
         if reader is None:
             reader = self._readers[netns] = Reader(netns, self._names, self._outbox.new_id)
-        reader.path, reader.pid = path, pid
+        reader.lead(path, pid)
         reason = reader.connect()
         if reason is None:
             self._watch(reader)
@@ -151,23 +158,33 @@ class SocketTracker:
 
     def read(self, now: float, everything: bool, moved: Set[int], sought: Optional[Sought] = None) -> Iterator[None]:
         """Read the tables that are due, or `everything`, of all namespaces, one at each step, and look in them for what
-        is `sought`. In those of `moved` interfaces counted something since the last tick."""
+        is `sought`: by default in the tables that are due. In those of `moved` interfaces counted something since the
+        last tick."""
         self._tick += 1
         self._listeners.begin_tick()
         self.drain(now)
+        self._alone.turn(now)
+        self._endings.settle_deferred()
         for place, reader in enumerate(list(self._readers.values())):
             turn = place + self._tick
-            slow = everything or turn % SLOW_EVERY == 0
-            if not everything and not reader.due(reader.netns in moved, slow):
-                if sought is None and turn % IDLE_EVERY:
+            look = Look.ALL if everything or turn % SLOW_EVERY == 0 else Look.TRAFFIC
+            due = reader.due(reader.netns in moved, look is Look.ALL)  # asked of all: it counts before tables are read
+            if not everything and not due:
+                if turn % ALL_IDLE_EVERY == 0:
+                    look = Look.ALL
+                elif sought is not None and sought.everywhere:
+                    look = Look.TRAFFIC
+                elif turn % IDLE_EVERY == 0:
+                    look = Look.UNTOLD
+                else:
                     continue
-                slow = turn % SLOW_IDLE_EVERY == 0
             try:
-                for found in reader.read(now, slow, self._absent, sought):
+                for found in reader.read(now, look, self._absent, sought):
                     self._take(reader.netns, found)
                 self._drain(reader, now)
                 self._endings.turn_over(reader.netns, reader.table, now)
-                reader.read_at = now
+                if look is not Look.UNTOLD:
+                    reader.read_at = now
                 self._health.heal(f"netns:{reader.netns}")
             except FileNotFoundError:
                 pass  # its process has just ended: the next census knows another one, or closes the namespace
@@ -185,6 +202,10 @@ class SocketTracker:
         for process, before, now in rehomed:
             self._book.move(rows[process], before, now)
 
+    def listed(self) -> AbstractSet[int]:
+        """The inodes of the sockets of all namespaces."""
+        return self._holdings.listed()
+
     def wanting(self) -> Dict[int, Set[int]]:
         """By namespace, inodes of sockets that appeared without an owner, or lost it, since the last call."""
         return self._holdings.wanting()
@@ -198,6 +219,7 @@ class SocketTracker:
         self._resent = []
         self._happenings.settle(self._holdings.owners, now)
         self._endings.expire(now)
+        self._alone.rest()
 
     def drain(self, now: float) -> bool:
         """Between two ticks: read the messages of sockets that have ended, so that their queue cannot overrun. Whether
@@ -264,7 +286,8 @@ class SocketTracker:
             return
         for message in map(parse_destroyed, reader.ends.drain(self._batch)):
             if message is not None:
-                reader.idleness.stir()
+                if message.lport:  # a socket that only carried an ioctl(2), say, was in no table
+                    reader.idleness.stir()
                 self._endings.destroyed(reader.netns, reader.table(message.proto), message, now, reader.read_at)
         lost = reader.ends.take_lost()
         if lost:

@@ -1,5 +1,6 @@
 """What the place nettop runs in keeps from it, whatever it reads: missing capabilities, hidden processes, other pid and
-user namespaces. Told as the health of the sources `capabilities`, `hidepid`, `pidns`, `procfs` and `userns`."""
+user namespaces, a sandbox without netlink. Told as the health of the sources `capabilities`, `hidepid`, `netlink`,
+`pidns`, `procfs` and `userns`."""
 
 from __future__ import annotations
 
@@ -33,6 +34,7 @@ class Surroundings:
         self._check_user_namespace("user" in foreign)
         self._check_pids("pid" in foreign)
         self._check_hidepid(0 if "user" in foreign else bits)
+        self._check_netlink()
 
     def _check_capabilities(self, bits: int) -> None:
         missing = privileges.missing(privileges.SEEING, bits)
@@ -59,6 +61,11 @@ class Surroundings:
         hides = privileges.hides(option, bits, [*os.getgroups(), os.getegid()])
         reason = f"{self._root} is mounted with hidepid={option.mode}: other users' processes are not seen"
         self._say("hidepid", hides, reason, f"sudo mount -o remount,hidepid=0 {self._root}")
+
+    def _check_netlink(self) -> None:
+        refusal = privileges.netlink_refusal()
+        reason = f"netlink is refused here ({refusal}): sockets are read from /proc, without byte counts"
+        self._say("netlink", refusal is not None, reason, privileges.NETLINK_REMEDY)
 
     def _say(self, source: str, degraded: bool, reason: str, remedy: str) -> None:
         if degraded:

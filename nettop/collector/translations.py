@@ -77,14 +77,16 @@ class Translations:
         self._crossings: Dict[End, Dict[int, _Crossing]] = {}  # by namespace
         self._forgetting: Deque[Tuple[float, End, int]] = collections.deque()
         self._sought: Set[End] = set()
+        self._sought_before: Set[End] = set()  # in the reading before
+        self._everywhere = False
         self._rows: Dict[End, Dict[int, int]] = {}  # of the ends above: row id → namespace
         self._ends: Dict[int, End] = {}  # row id → its end, of the same rows
         self._passed: List[Dict[End, Tuple[int, int]]] = [{}, {}]  # namespace, row id; since the last `settle`, before
         self._told: Dict[int, Nat] = {}
         self._unsettled = False
 
-    def learn(self, netns: int, flows: Iterable[Flow], now: float) -> None:
-        """Flows of a namespace, new ones or ones that were missed; those that nothing translates are passed over."""
+    def learn(self, netns: int, flows: Iterable[Flow], now: float, old: bool = False) -> None:
+        """Flows of a namespace, those that nothing translates are passed over; `old`: they may have begun long ago."""
         for flow in flows:
             proto = _PROTOCOLS.get(flow.protocol)
             if proto is None or not flow.status & TRANSLATED:
@@ -96,19 +98,25 @@ class Translations:
                 self._crossings.setdefault(end, {})[netns] = _Crossing(beyond, now + REMEMBERED)
                 self._forgetting.append((now + REMEMBERED, end, netns))
                 self._sought.add(end)
+                self._everywhere |= old
                 for passed in self._passed:
                     if end in passed:
                         self._note(*passed.pop(end), end)
 
     def seek(self) -> Optional[Sought]:
-        """What is to be looked for in the next reading of all socket tables; None where nothing new is known."""
-        if not self._sought:
+        """What is to be looked for in the next reading of socket tables; None where nothing new is known.
+
+        A flow that begins moves interfaces on its way, so its socket is in a table that is read in this tick or, where
+        it began between the readings of counters and of flows, in the next one: it is looked for in both."""
+        sought = self._sought | self._sought_before
+        self._sought_before, self._sought = self._sought, set()
+        everywhere, self._everywhere = self._everywhere, False
+        if not sought:
             return None
         wanted: Dict[str, Dict[bytes, End]] = {}
-        for end in self._sought:
+        for end in sought:
             wanted.setdefault(end.proto, {}).update((packed, end) for packed in end.packed)
-        self._sought = set()
-        return Sought(wanted, [])
+        return Sought(wanted, [], everywhere)
 
     def take_found(self, sought: Sought) -> None:
         """What that reading found."""

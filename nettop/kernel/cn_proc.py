@@ -19,9 +19,9 @@ import struct
 import threading
 import time
 from functools import lru_cache
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from nettop.kernel.privileges import foreign_namespaces
+from nettop.kernel.privileges import NETLINK_REMEDY, foreign_namespaces, netlink_refusal
 from nettop.kernel.recvmmsg import Batch
 
 NETLINK_CONNECTOR = 11
@@ -355,16 +355,21 @@ class ProcEventListener:
 def explain_refusal(error: OSError) -> Tuple[str, Optional[str]]:
     """Why the kernel reports no process events here, in a sentence, and what would help."""
     number = error.errno
+    if netlink_refusal() is not None:
+        return f"netlink is refused here ({error.strerror})", NETLINK_REMEDY
     if number == errno.ECONNREFUSED:
         return "the kernel reports process events in the initial network namespace only", HOST_REMEDY
     if number in (errno.EPERM, errno.EACCES):
         return f"this kernel reports process events to root only ({error.strerror})", "sudo nettop"
-    if number in (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.ENOENT):
+    if number in (errno.EPROTONOSUPPORT, errno.ENOENT):
         return "this kernel was built without the connector (CONFIG_CONNECTOR)", None
     if number == errno.ETIMEDOUT:
-        foreign = foreign_namespaces()
-        if foreign:
-            where = " and ".join(foreign)
-            return f"the kernel ignores who asks for process events from another {where} namespace", HOST_REMEDY
-        return "the kernel did not answer: it was built without process events (CONFIG_PROC_EVENTS)", None
+        return _explain_silence(foreign_namespaces())
     return f"the proc connector failed: {error.strerror}", None
+
+
+def _explain_silence(foreign: Sequence[str]) -> Tuple[str, Optional[str]]:
+    if foreign:
+        where = " and ".join(foreign)
+        return f"the kernel ignores who asks for process events from another {where} namespace", HOST_REMEDY
+    return "the kernel did not answer: it was built without process events (CONFIG_PROC_EVENTS)", None

@@ -93,22 +93,22 @@ def parse_destroyed(message: bytes) -> Optional[Destroyed]:
     width = 4 if family == socket.AF_INET else 16
     outcome, outgoing, fin = "closed", None, False
     if proto == "tcp" and final is not None:
-        outcome = _outcome(final, rport, unsent)
+        outcome = _outcome(final, rport, unread, unsent)
         outgoing = _outgoing(final, outcome)
-        fin = unread == 1 and outcome == "closed"  # who leaves data unread, resets
+        fin = unread == 1 and outcome == "closed"
         final = final._replace(rx_bytes=final.rx_bytes - fin)
     return Destroyed(
         proto, cookie, family, local[:width], lport, remote[:width], rport, iface, outcome, outgoing, final, fin
     )
 
 
-def _outcome(final: Ending, rport: int, unsent: int) -> str:
+def _outcome(final: Ending, rport: int, unread: int, unsent: int) -> str:
     """As in `Destroyed`. A socket that waits for its connect forgets the remote port when that fails, and its segments,
     but not how often it asked; one that does not wait keeps all of it."""
     if final.rtt:
         if unsent:
             return "timed out" if final.retransmits else "reset"
-        return "reset" if final.flags == 0 else "closed"
+        return "reset" if final.flags == 0 or unread > 1 else "closed"  # who leaves data unread, resets
     if rport:
         return "refused" if final.segments_in else "unanswered"
     if unsent == _DISCONNECTED:

@@ -92,14 +92,21 @@ class DiagSocket:
             self._fetched[kind, request] = self.dump(kind, request)
 
     def _dump(self, kind: int, request: bytes) -> Optional[List[bytes]]:
-        """As `dump`; None where NLM_F_DUMP_INTR says that the table was rearranged meanwhile."""
+        """As `dump`; None where NLM_F_DUMP_INTR says that the table was rearranged meanwhile, or ENOBUFS that a part is
+        missing: read to its end all the same, as the next dump would begin with the rest of this one."""
         self._socket.send(
             HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | NLM_F_DUMP, _SEQUENCE, 0) + request
         )
         datagrams: List[bytes] = []
-        receive = self._socket.recv
+        receive, whole = self._socket.recv, True
         while True:
-            data = receive(_DATAGRAM)
+            try:
+                data = receive(_DATAGRAM)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                whole = False
+                continue
             _, message, _, _, _ = HEADER.unpack_from(data)
             if message == NLMSG_ERROR:
                 _refuse(-_DONE.unpack_from(data)[5])
@@ -109,7 +116,7 @@ class DiagSocket:
             if (length, message, sequence, port) == (_DONE.size, NLMSG_DONE, _SEQUENCE, self._port):
                 if status < 0:
                     _refuse(-status)
-                return None if flags & NLM_F_DUMP_INTR else datagrams
+                return datagrams if whole and not flags & NLM_F_DUMP_INTR else None
 
 
 def payloads(datagrams: List[bytes]) -> Iterator[bytes]:

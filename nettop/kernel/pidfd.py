@@ -1,21 +1,24 @@
-"""The cookie of a socket in another process's hands, through a duplicate of its descriptor: pidfd_getfd(2), Linux 5.6.
+"""The cookie of a socket in another process's hands, and the network namespace it is in, through a duplicate of its
+descriptor: pidfd_getfd(2), Linux 5.6.
 
-The links of /proc/PID/fd tell a socket's inode, its DESTROY message its cookie, and nothing in /proc joins the two:
-only the socket itself does. The duplicate lives for some 2 µs. Should the process close its own meanwhile, the
-connection ends with ours, that much later; what it reads, writes and waits for is not touched. Needs the right to
-trace the process (PTRACE_MODE_ATTACH_REALCREDS).
+The links of /proc/PID/fd tell a socket's inode, its DESTROY message its cookie, and nothing in /proc joins the two, or
+tells where a socket was made: only the socket itself does. The duplicate lives for some 2 µs. Should the process close
+its own meanwhile, the connection ends with ours, that much later; what it reads, writes and waits for is not touched.
+Needs the right to trace the process (PTRACE_MODE_ATTACH_REALCREDS).
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import socket
 from typing import Optional
 
 _PIDFD_GETFD = 438  # the same number on every architecture
 _SO_COOKIE = 57  # Linux 4.12
+_SIOCGSKNS = 0x894C  # Linux 4.10, linux/sockios.h
 
 # PyDLL keeps the interpreter lock: none of these calls blocks
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -40,12 +43,29 @@ class Handle:
 
         Raises ProcessLookupError where the process is gone, PermissionError where it may not be traced, and OSError
         (ENOSYS) before Linux 5.6."""
-        duplicate = _syscall(_PIDFD_GETFD, self._pidfd, fd, 0)
+        duplicate = self._duplicate(fd)
+        if duplicate is None:
+            return None
+        refused = _getsockopt(duplicate, socket.SOL_SOCKET, _SO_COOKIE, _cookie, ctypes.byref(_length))
+        os.close(duplicate)
+        return None if refused else _cookie.raw
+
+    def namespace(self, fd: int) -> Optional[int]:
+        """A descriptor, the caller's to close, of the network namespace of its socket `fd`; None where there is no file
+        (any more), and of a netlink socket, by which one looks into a namespace and does not use it.
+
+        Raises as `cookie`, and OSError where it is no socket, or its namespace is not ours to see."""
+        duplicate = self._duplicate(fd)
+        if duplicate is None:
+            return None
+        with socket.socket(fileno=duplicate) as same:
+            return fcntl.ioctl(same, _SIOCGSKNS) if same.family != socket.AF_NETLINK else None
+
+    def _duplicate(self, fd: int) -> Optional[int]:
+        duplicate: int = _syscall(_PIDFD_GETFD, self._pidfd, fd, 0)
         if duplicate < 0:
             code = ctypes.get_errno()
             if code == errno.EBADF:
                 return None
             raise OSError(code, os.strerror(code))
-        refused = _getsockopt(duplicate, socket.SOL_SOCKET, _SO_COOKIE, _cookie, ctypes.byref(_length))
-        os.close(duplicate)
-        return None if refused else _cookie.raw
+        return duplicate

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 
@@ -124,6 +125,19 @@ def foreign_namespaces() -> List[str]:
         except OSError:  # built without that kind of namespace, so there is only the initial one
             continue
     return foreign
+
+
+NETLINK_REMEDY = "run nettop on the host, or its container with --security-opt seccomp=unconfined"
+
+
+def netlink_refusal() -> Optional[str]:
+    """What the kernel, or a seccomp(2) filter before it, answers who wants a netlink(7) socket; None where it gives
+    one."""
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE).close()
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def same_pids(root: str = "/proc") -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 CLK_TCK = os.sysconf("SC_CLK_TCK")
 """Clock ticks a second: the unit of utime, stime and start_time."""
@@ -26,6 +26,7 @@ PF_KTHREAD = 0x00200000  # linux/sched.h
 STAT_BYTES = 1024  # a usual line has 300; 52 numbers and a name cannot exceed it in practice
 COMMAND_BYTES = 4096
 CGROUP_BYTES = 16384  # a line for each hierarchy, a dozen of them at most
+_SCHEDSTAT_BYTES = 128  # three numbers
 
 
 class Gone(ProcessLookupError):
@@ -62,12 +63,15 @@ class Stat(NamedTuple):
 
 
 class Descriptors(NamedTuple):
-    """The open files of a process, as far as they are sockets. Of this very process, the reading adds two."""
+    """The open files of a process, as far as they have to do with networks. Of this very process, the reading adds
+    two."""
 
     sockets: List[Tuple[int, int]]
     """(fd, inode of the socket)."""
     total: int
     """Open files of every kind."""
+    namespaces: Sequence[Tuple[int, int]] = ()
+    """(fd, inode of the network namespace)."""
 
 
 def parse_stat(data: bytes) -> Stat:
@@ -182,10 +186,21 @@ class ProcFS:
         except OSError as error:
             raise failure(error, path) from None
 
+    def run_times(self, pid: int, most: int) -> Optional[Tuple[bytes, ...]]:
+        """How long each thread has run, as /proc/PID/task/TID/schedstat tells it: nanoseconds run, nanoseconds waited,
+        times it was given a processor (Documentation/scheduler/sched-stats.rst). What has not changed has not run.
+        None of more than `most` threads; a kernel without CONFIG_SCHED_INFO raises `Gone`."""
+        threads = self.threads(pid)
+        if len(threads) > most:
+            return None
+        return tuple(self._read(f"{self.root}/{pid}/task/{tid}/schedstat", _SCHEDSTAT_BYTES) for tid in threads)
+
     def sockets(self, pid: int) -> Descriptors:
-        """Every socket it has open. Files opened or closed meanwhile may or may not be among them."""
+        """Every socket and every network namespace it has open. Files opened or closed meanwhile may or may not be
+        among them."""
         path = f"{self.root}/{pid}/fd"
         sockets: List[Tuple[int, int]] = []
+        namespaces: List[Tuple[int, int]] = []
         append, readlink = sockets.append, os.readlink
         directory = self._open(path, os.O_DIRECTORY)
         try:
@@ -197,11 +212,13 @@ class ProcFS:
                     continue
                 if link.startswith("socket:["):
                     append((int(name), int(link[8:-1])))
+                elif link.startswith("net:["):
+                    namespaces.append((int(name), int(link[5:-1])))
         except OSError as error:
             raise failure(error, path) from None
         finally:
             os.close(directory)
-        return Descriptors(sockets, len(names))
+        return Descriptors(sockets, len(names), namespaces)
 
     @staticmethod
     def _open(path: str, flags: int = 0) -> int:

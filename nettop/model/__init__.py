@@ -28,6 +28,7 @@ interfaces `Interface`                when an address or the link state changes
 counters   `InterfaceCounters`        with traffic, same id as its interface
 host       `Host`, the only row: id 0 every tick
 everywhere `Traffic`, only row: id 0  of all namespaces, those that are gone included
+destinations `Destination`              when a connection made to it was opened, failed or ended
 health     `Health`, one per source   when a source degrades or heals
 ========== ========================== =====================================================
 
@@ -42,7 +43,18 @@ from nettop.model.delta import COMPANIONS, TABLES, Change, Delta
 from nettop.model.machine import EVENT_KINDS, NO_TRAFFIC, PROCESS_EVENTS, SOCKET_EVENTS, Event, Health, Host, Traffic
 from nettop.model.namespaces import Interface, InterfaceCounters, Namespace, ProtocolCounters, Tracking
 from nettop.model.processes import Cgroup, Container, Owner, Process, ProcessKey, Usage
-from nettop.model.sockets import CLOSED, NO_OWNERS, PROTOCOLS, Closed, Datagrams, Nat, Owners, Socket, SocketStats
+from nettop.model.sockets import (
+    CLOSED,
+    NO_OWNERS,
+    PROTOCOLS,
+    Closed,
+    Datagrams,
+    Destination,
+    Nat,
+    Owners,
+    Socket,
+    SocketStats,
+)
 
 __all__ = [
     "CLOSED",
@@ -60,6 +72,7 @@ __all__ = [
     "Container",
     "Datagrams",
     "Delta",
+    "Destination",
     "Event",
     "Health",
     "Host",

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Type
 from nettop.model.machine import Event, Health, Host, Traffic
 from nettop.model.namespaces import Interface, InterfaceCounters, Namespace, ProtocolCounters, Tracking
 from nettop.model.processes import Cgroup, Container, Process, Usage
-from nettop.model.sockets import Closed, Datagrams, Nat, Owners, Socket, SocketStats
+from nettop.model.sockets import Closed, Datagrams, Destination, Nat, Owners, Socket, SocketStats
 
 TABLES: Mapping[str, Type[Any]] = {
     "containers": Container,
@@ -29,6 +29,7 @@ TABLES: Mapping[str, Type[Any]] = {
     "closed": Closed,
     "nat": Nat,
     "datagrams": Datagrams,
+    "destinations": Destination,
     "host": Host,
     "health": Health,
 }

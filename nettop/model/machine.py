@@ -103,7 +103,11 @@ class Event(NamedTuple):
     pid: Optional[int]
     tid: Optional[int]
     ppid: Optional[int]
+    """Who started it, also where that process is gone and it has been given another parent."""
+    parent: Optional[str]
+    """The name of that process."""
     comm: Optional[str]
+    """The process's name then; None where it was gone before anybody could read it."""
     detail: str
     """exec: the command; exit: the code or signal; comm: the new name; uid, gid: the ids; of a socket both ends, and
     what became of it."""

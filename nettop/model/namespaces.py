@@ -21,6 +21,8 @@ class Namespace(NamedTuple):
     container: Optional[str]
     nsid: Optional[int]
     """The number under which the collector's own namespace knows it, as `ip link` shows it; None where it has none."""
+    holder: Optional[int]
+    """A process outside that keeps an orphan, by an open file of it or a socket in it; None where that is a mount."""
 
 
 class Interface(NamedTuple):

@@ -91,8 +91,11 @@ class Container(NamedTuple):
     k8s_container: Optional[str]
     service: Optional[str]
     """Of Swarm or Compose: STACK/SERVICE."""
+    task: Optional[str]
+    """Which one of that service: its number, or in a global service the id of the node."""
     state: Optional[str]
-    """created, running, paused, exited ..., in the runtime's words."""
+    """created, running, paused, exited ..., in the runtime's words; where that does not say, running, paused or exited
+    as the kernel does."""
     unit: Optional[str]
     """The systemd unit it is."""
     cgroup: Optional[str]
@@ -104,7 +107,7 @@ class Container(NamedTuple):
     netns: Optional[int]
     """Of that process."""
     started: Optional[float]
-    """Seconds since the epoch."""
+    """Seconds since the epoch: when its runtime started it, and where that does not say its oldest process."""
     restarts: Optional[int]
     oom_kills: Optional[int]
     """Processes in its cgroup that the kernel ended for want of memory."""

@@ -152,3 +152,22 @@ class Datagrams(NamedTuple):
     tx_bytes: Optional[int]
     rx_packets: Optional[int]
     tx_packets: Optional[int]
+
+
+class Destination(NamedTuple):
+    """What became of the connections made to one address and port from one network namespace, since the collector
+    began: also of those that no dump has seen. Only the destinations used last are kept."""
+
+    netns: int
+    remote: Optional[str]
+    rport: Optional[int]
+    """None where the kernel forgot it, as it does when a program waits for a connect that fails."""
+    opened: int
+    """Connections made."""
+    failed: int
+    """Connects that came to nothing: refused, or not answered."""
+    rx_bytes: int
+    """Payload of those that have ended."""
+    tx_bytes: int
+    retrans: int
+    """Segments that these have sent again."""

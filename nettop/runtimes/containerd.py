@@ -2,8 +2,8 @@
 
 Its API is gRPC, which would need a protobuf stack on every machine watched; the OCI bundle it keeps for each task
 (runtime/v2: STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json) says what people call a container, for
-Kubernetes in the annotations of the CRI plugin. What it does not say: the image of a container that `ctr` made,
-restarts.
+Kubernetes in the annotations of the CRI plugin. What it does not say: the image of a container that `ctr` made, its
+restarts, and its state, which the kernel tells (`collector.registry`).
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def parse_bundle(container_id: str, data: bytes, pid: Optional[int]) -> Containe
         k8s_namespace=put.k8s_namespace,
         k8s_container=put.k8s_container,
         service=put.service,
+        task=put.task,
         sandbox=put.sandbox,
         labels=tuple(marks.items()),
     )

@@ -10,6 +10,8 @@ from nettop.runtimes.facts import ContainerFacts, labels, number, record, text
 from nettop.runtimes.labels import place
 
 _NANOSECONDS = 1e9
+_MARKS = ("crio_annotations", "annotations", "labels")
+"""What tells where a container belongs; the later ones go before."""
 
 
 def ask(path: str, container_id: str) -> Optional[ContainerFacts]:
@@ -21,7 +23,7 @@ def ask(path: str, container_id: str) -> Optional[ContainerFacts]:
 def parse_container(container_id: str, answer: Any) -> ContainerFacts:
     """The answer of /containers/ID (types.ContainerInfo); of another shape, facts that are None."""
     said = record(answer)
-    marks = {**labels(said.get("annotations")), **labels(said.get("labels"))}
+    marks = {name: value for group in _MARKS for name, value in labels(said.get(group)).items()}
     put = place(marks)
     created = said.get("created_time")
     return ContainerFacts(
@@ -30,13 +32,14 @@ def parse_container(container_id: str, answer: Any) -> ContainerFacts:
         name=put.k8s_container or text(said.get("name")),
         image=text(said.get("image")) or text(said.get("image_ref")),
         state=None,
-        restarts=None,
+        restarts=put.restarts,
         started=created / _NANOSECONDS if isinstance(created, int) and 0 < created < 1 << 63 else None,
         pid=number(said.get("pid")) or None,
         pod=put.pod,
         k8s_namespace=put.k8s_namespace,
         k8s_container=put.k8s_container,
         service=put.service,
+        task=put.task,
         sandbox=put.sandbox,
         labels=tuple(labels(said.get("labels")).items()),
     )

@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator, Optional
 from urllib.parse import quote
 
 from nettop.runtimes import unix_http
-from nettop.runtimes.facts import ContainerFacts, labels, number, record, text, timestamp
+from nettop.runtimes.facts import ContainerFacts, RuntimeTrouble, labels, number, record, text, timestamp
 from nettop.runtimes.labels import place
 
 _EVENTS = "/events?filters=" + quote('{"type":["container"]}')
@@ -20,8 +20,12 @@ def ask(runtime: str, path: str, container_id: str) -> Optional[ContainerFacts]:
 
 
 def parse_inspect(runtime: str, container_id: str, answer: Any) -> ContainerFacts:
-    """The answer to "inspect a container"; of another shape, facts that are None."""
+    """The answer to "inspect a container"; of another shape, facts that are None.
+
+    Raises RuntimeTrouble where it is about another container than was asked for."""
     said = record(answer)
+    if said.get("Id", container_id) != container_id:
+        raise RuntimeTrouble("it answers about another container")
     config, state = record(said.get("Config")), record(said.get("State"))
     marks = labels(config.get("Labels"))
     put = place(marks)
@@ -32,13 +36,14 @@ def parse_inspect(runtime: str, container_id: str, answer: Any) -> ContainerFact
         name=put.k8s_container or (name.lstrip("/") if name else None) or None,
         image=text(config.get("Image")) or text(said.get("ImageName")),
         state=text(state.get("Status")),
-        restarts=number(said.get("RestartCount")),
+        restarts=number(said.get("RestartCount")) if put.restarts is None else put.restarts,
         started=timestamp(state.get("StartedAt")),
         pid=number(state.get("Pid")) or None,
         pod=put.pod,
         k8s_namespace=put.k8s_namespace,
         k8s_container=put.k8s_container,
         service=put.service,
+        task=put.task,
         sandbox=put.sandbox,
         labels=tuple(marks.items()),
     )

@@ -37,6 +37,8 @@ class ContainerFacts(NamedTuple):
     k8s_container: Optional[str]
     service: Optional[str]
     """Of Swarm or Compose: STACK/SERVICE."""
+    task: Optional[str]
+    """Which one of that service."""
     sandbox: bool
     """It only holds the namespaces of a pod (pause)."""
     labels: Tuple[Tuple[str, str], ...]

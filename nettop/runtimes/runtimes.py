@@ -13,7 +13,7 @@ import queue
 import socket
 import threading
 import time
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from nettop.runtimes import containerd
 from nettop.runtimes.facts import ContainerFacts, RuntimeTrouble
@@ -21,6 +21,9 @@ from nettop.runtimes.places import PLACES, Places
 
 ANYBODY = ("docker", "containerd", "crio", "podman")
 """Who is asked of a container whose cgroup does not tell its runtime."""
+
+UNKNOWN = "an unknown runtime"
+"""What that runtime is called then."""
 
 WAITING = 4096
 """Questions that wait at most; more are forgotten, and asked again by whoever still wants to know."""
@@ -56,6 +59,7 @@ class Runtimes:
         self._places = places
         self._workers: Dict[Tuple[str, str], _Worker] = {}
         self._answers: queue.SimpleQueue[Tuple[Key, Optional[ContainerFacts]]] = queue.SimpleQueue()
+        self._absent: Dict[str, Set[str]] = {}  # kind → containers of it that there is nobody to ask about
 
     def ask(self, kind: str, container_id: str) -> None:
         """Have somebody find out what a container is; the answer comes with a later `take`, and again whenever the
@@ -63,8 +67,10 @@ class Runtimes:
         runtimes = (kind,) if kind in self._places else ANYBODY
         workers = [worker for runtime in runtimes for worker in self._in(runtime)]
         if not workers:
+            self._absent.setdefault(kind, set()).add(container_id)
             self._answers.put(((kind, container_id), None))
             return
+        self._absent.pop(kind, None)
         workers[0].put(_Question((kind, container_id), tuple(workers[1:])))
 
     def take(self) -> Dict[Key, Optional[ContainerFacts]]:
@@ -81,10 +87,18 @@ class Runtimes:
         """The container has ended: what happens to its name is of no interest any more."""
         for worker in self._workers.values():
             worker.forget((kind, container_id))
+        absent = self._absent.get(kind, set())
+        absent.discard(container_id)
+        if not absent:
+            self._absent.pop(kind, None)
 
     def troubles(self) -> Dict[str, str]:
         """Runtime → why it does not answer, as a clause."""
-        return {worker.runtime: worker.trouble for worker in self._workers.values() if worker.trouble is not None}
+        troubles = dict.fromkeys(
+            [kind if kind in self._places else UNKNOWN for kind in self._absent], "none is found where it usually is"
+        )
+        troubles.update((each.runtime, each.trouble) for each in self._workers.values() if each.trouble is not None)
+        return troubles
 
     def close(self) -> None:
         """Ask no more. Threads end with the answer they wait for; they keep no process from ending."""
@@ -189,4 +203,7 @@ class _Worker:
             self._closed.wait(PAUSE)
 
     def _opened(self, stream: socket.socket) -> None:
+        """It tells from here on: what it would have told before must be asked for."""
         self._stream = stream
+        for key in list(self._known.values()):
+            self.put(_Question(key, ()))

@@ -15,9 +15,10 @@ from __future__ import annotations
 import collections
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from nettop.model import NO_TRAFFIC, Delta, Event, Health, Host, Traffic
+from nettop.model import NO_TRAFFIC, Change, Delta, Destination, Event, Health, Host, Traffic
 from nettop.snapshot import EMPTY, Coverage, HostRates, NamespaceRow, Sample, Snapshot
 from nettop.store.connections import Connections
 from nettop.store.containers import Containers
@@ -41,13 +42,14 @@ _K = TypeVar("_K")
 class Store:
     """One machine, as its stream of Deltas tells it."""
 
-    def __init__(self, events_kept: int = EVENTS_KEPT) -> None:
-        """Pictures hold the last `events_kept` events."""
-        self.snapshot: Snapshot = EMPTY
+    def __init__(self, events_kept: int = EVENTS_KEPT, sequence: int = 0, events_total: int = 0) -> None:
+        """Pictures hold the last `events_kept` events. Their sequence goes on from `sequence` and their events count
+        from `events_total`: a store may begin in the middle of a stream."""
+        self.snapshot: Snapshot = replace(EMPTY, sequence=sequence) if sequence else EMPTY
         """The last complete picture."""
         self._events: dict[int, Event] = {}  # by number of arrival
         self._events_kept = events_kept
-        self._events_total = 0
+        self._events_total = events_total
         self._forget()
 
     def _forget(self) -> None:
@@ -60,6 +62,7 @@ class Store:
             self._ledger, self._processes.of, self._namespaces.of, self._containers.place_of
         )
         self._health: dict[int, Health] = {}
+        self._destinations: dict[int, Destination] = {}
         self._host: Host | None = None
         self._traffic = NO_TRAFFIC  # of all namespaces
         self._host_before: Host | None = None
@@ -102,6 +105,44 @@ class Store:
         """The machine's rates in the last pictures, oldest first."""
         return tuple(self._host_history)
 
+    def tables(self, connections: Iterable[int]) -> Mapping[str, Mapping[int, Any]]:
+        """What Deltas told and is true still, by table and row id: of these connections, and of all else."""
+        parts = (self._containers, self._namespaces, self._processes)
+        told = {name: rows for part in parts for name, rows in part.tables().items()}
+        return {**told, **self._machine(), **self._connections.tables(connections)}
+
+    def key_frame(self, size: int) -> Iterator[Delta]:
+        """All that is known as of the last picture, as a key frame of another stream would tell it: in parts of at most
+        some `size` rows, the last of them complete. No Delta may be taken before the last part is.
+
+        A store that is told this goes on as this one does, but for what rests on more than one picture: rates, limits,
+        the processes of sockets that nobody holds any more."""
+        time, clock, key = self.snapshot.time, self._clock or 0.0, True
+        for tables in (
+            self._containers.tables(),
+            self._namespaces.tables(),
+            self._machine(),
+            self._processes.tables(),
+        ):
+            for changes in _pieces(tables, size):
+                yield Delta(key, False, time, clock, changes, (), 0)
+                key = False
+        ids = iter(self._connections.rows)
+        while some := list(itertools.islice(ids, size)):
+            told = self._connections.tables(some)
+            changes = {name: Change(dict(rows), []) for name, rows in told.items() if rows}
+            yield Delta(False, False, time, clock, changes, (), 0)
+        yield Delta(False, True, time, clock, {}, (), 0)
+
+    def _machine(self) -> Mapping[str, Mapping[int, Any]]:
+        host = {} if self._host is None else {0: self._host}
+        return {
+            "host": host,
+            "everywhere": {0: self._traffic},
+            "destinations": self._destinations,
+            "health": self._health,
+        }
+
     def _note(self, events: Sequence[Event]) -> None:
         self._events.update(enumerate(events, self._events_total))
         self._events_total += len(events)
@@ -114,6 +155,10 @@ class Store:
             self._health.pop(row_id, None)
         if "health" in delta.changes:
             self._health.update(delta.changes["health"].rows)
+        if "destinations" in delta.changes:
+            gone, rows = frozenset(delta.changes["destinations"].gone), delta.changes["destinations"].rows
+            kept = {row_id: row for row_id, row in self._destinations.items() if row_id not in gone}
+            self._destinations = {**kept, **rows}  # not changed in place: a picture has it
         if "everywhere" in delta.changes:
             self._traffic = next(iter(delta.changes["everywhere"].rows.values()), self._traffic)
         if "host" in delta.changes:
@@ -173,6 +218,7 @@ class Store:
             health=tuple(self._health.values()),
             coverage=self._coverage(),
             traffic=self._totals(),
+            destinations=self._destinations,
             changed=changed,
         )
         self._host_history.append(self.snapshot.rates)
@@ -274,6 +320,7 @@ class Store:
             retrans_percent=_retransmitted(before, now),
             forks=max(0, now.forks - before.forks) / elapsed,
             collector_cpu=100 * max(0.0, now.collector_cpu - before.collector_cpu) / elapsed,
+            links=tuple(self._namespaces.busiest(home.namespace.netns, elapsed)) if home else (),
         )
 
     def _home(self, own_pid: int) -> NamespaceRow | None:
@@ -284,6 +331,17 @@ class Store:
             return host
         own = next((row.process.netns for row in self._processes.rows.values() if row.process.pid == own_pid), None)
         return next((row for row in rows if row.namespace.netns == own), None)
+
+
+def _pieces(tables: Mapping[str, Mapping[int, Any]], size: int) -> Iterator[dict[str, Change]]:
+    """Tables whose rows have the same ids, in pieces of at most `size` ids; one that is empty, where there are none."""
+    ids = iter(dict.fromkeys(itertools.chain.from_iterable(tables.values())))
+    while True:
+        some = list(itertools.islice(ids, size))
+        told = {name: {row_id: rows[row_id] for row_id in some if row_id in rows} for name, rows in tables.items()}
+        yield {name: Change(rows, []) for name, rows in told.items() if rows}
+        if len(some) < size:
+            return
 
 
 def _a_second(moved: Mapping[_K, tuple[int, int]], elapsed: float | None) -> dict[_K, tuple[float, float]]:

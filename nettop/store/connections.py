@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from nettop.model import (
     CLOSED,
@@ -123,6 +124,17 @@ class Connections:
             self.rows[row_id] = Connection._make(self.rows[row_id])
             self.changed.add(row_id)
 
+    def tables(self, ids: Iterable[int]) -> Mapping[str, Mapping[int, Any]]:
+        """What Deltas told of the sockets of these rows and is true still, by table and row id."""
+        rows = {row_id: self.rows[row_id] for row_id in ids}
+        return {
+            "sockets": {row_id: row.socket for row_id, row in rows.items()},
+            "stats": {row_id: row.stats for row_id, row in rows.items()},
+            "owners": {row_id: Owners(row.owner_by, row.owners) for row_id, row in rows.items()},
+            "closed": {row_id: Closed(row.closed) for row_id, row in rows.items() if row.closed is not None},
+            "nat": {row_id: row.nat for row_id, row in rows.items() if row.nat is not None},
+        }
+
     def close_picture(self, shown: Mapping[int, Connection]) -> None:
         """The picture shows these rows; what changes from here on belongs to the next."""
         self.changed, self.moved = set(), {}
@@ -138,11 +150,12 @@ class Connections:
             owner_by, owners = told
         else:
             owner_by, owners = (old.owner_by, old.owners) if old else NO_OWNERS
-        nat = self._nat.pop(row_id, None) or (old.nat if old else None)
-        if nat is not None and nat.remote is None:
-            nat = None
-        ending = self._closed.pop(row_id, None)
-        closed = ending.time if ending else old.closed if old else None
+        nat, closed = (old.nat, old.closed) if old else (None, None)
+        if row_id in self._nat:
+            told_nat = self._nat.pop(row_id)
+            nat = told_nat if told_nat.remote is not None else None
+        if row_id in self._closed:
+            closed = self._closed.pop(row_id).time
         if socket is None or stats is None:
             return None
         if socket.proto == "udp":

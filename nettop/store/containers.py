@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from nettop.model import NO_TRAFFIC, Cgroup, Change, Container, Traffic
 from nettop.snapshot import ContainerRow, Place, ProcessRow
@@ -70,6 +71,10 @@ class Containers:
                 if new != self.rows.get(row_id):
                     self.rows[row_id] = new
                     self.changed.add(row_id)
+
+    def tables(self) -> Mapping[str, Mapping[int, Any]]:
+        """What a Delta told of containers and is true still, by table and row id."""
+        return {"containers": self._containers, "together": self._traffic, "cgroups": self._cgroups}
 
     def close_picture(self) -> None:
         """What changes from here on belongs to the next picture."""

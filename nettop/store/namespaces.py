@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from nettop.model import (
     NO_TRAFFIC,
@@ -14,10 +15,12 @@ from nettop.model import (
     Tracking,
     Traffic,
 )
-from nettop.snapshot import NamespaceRow
+from nettop.snapshot import LinkRate, NamespaceRow
 from nettop.store.sums import Ledger
 
 _NOTHING: Change = Change({}, [])
+_INNER = ("bridge", "bond", "team", "dummy", "ifb")
+"""Kinds of interfaces that pass on what others carry, or carry nothing."""
 
 
 class _Protocols:
@@ -105,6 +108,7 @@ class Namespaces:
             sums = self._ledger.of_namespace(namespace.netns)
             traffic = self._traffic.get(row_id, NO_TRAFFIC)
             protocols = self._protocols.get(row_id)
+            rates = self._rates(namespace.netns, elapsed)
             row = NamespaceRow(
                 id=row_id,
                 namespace=namespace,
@@ -113,8 +117,8 @@ class Namespaces:
                 listening=sums.listening,
                 sockets=sums.sockets,
                 interfaces=tuple((self._interfaces[i], self._counters.get(i)) for i in ids),
-                rx_rate=self._rate(ids, "rx_bytes", elapsed),
-                tx_rate=self._rate(ids, "tx_bytes", elapsed),
+                rx_rate=rates[0],
+                tx_rate=rates[1],
                 rx_bytes=sums.rx_bytes + traffic.rx_bytes,
                 tx_bytes=sums.tx_bytes + traffic.tx_bytes,
                 opened=traffic.opened,
@@ -128,6 +132,29 @@ class Namespaces:
             if row != self.rows.get(row_id):
                 self.rows[row_id] = row
                 self.changed.add(row_id)
+
+    def tables(self) -> Mapping[str, Mapping[int, Any]]:
+        """What a Delta told of namespaces and is true still, by table and row id."""
+        protocols = {row_id: known.counters for row_id, known in self._protocols.items() if known.counters}
+        return {
+            "namespaces": self._namespaces,
+            "interfaces": self._interfaces,
+            "counters": self._counters,
+            "inside": self._traffic,
+            "protocols": protocols,
+            "tracking": self._tracking,
+        }
+
+    def busiest(self, netns: int, elapsed: float | None) -> list[LinkRate]:
+        """What the outer interfaces of a namespace carry, those that carry most first; none where it is not known."""
+        ids = outer((i, self._interfaces[i]) for i in self._links.get(netns, ()))
+        found = []
+        for i in ids:
+            if elapsed and i in self._before and i in self._counters:
+                now, before = self._counters[i], self._before[i]
+                received, sent = max(0, now.rx_bytes - before.rx_bytes), max(0, now.tx_bytes - before.tx_bytes)
+                found.append(LinkRate(self._interfaces[i].name, received / elapsed, sent / elapsed))
+        return sorted(found, key=lambda link: -(link.rx_rate + link.tx_rate))
 
     def close_picture(self) -> None:
         """What changes from here on belongs to the next picture."""
@@ -144,10 +171,18 @@ class Namespaces:
             if not links:
                 del self._links[interface.netns]
 
-    def _rate(self, ids: Iterable[int], counter: str, elapsed: float | None) -> float | None:
-        known = [i for i in ids if i in self._before and i in self._counters and not self._interfaces[i].loopback]
-        if not known or not elapsed:
-            return None
-        column = InterfaceCounters._fields.index(counter)
-        moved: int = sum(max(0, self._counters[i][column] - self._before[i][column]) for i in known)
-        return moved / elapsed
+    def _rates(self, netns: int, elapsed: float | None) -> tuple[float | None, float | None]:
+        """Bytes received and sent a second over all outer interfaces of a namespace; None where they are not known."""
+        links = self.busiest(netns, elapsed)
+        return (sum(link.rx_rate for link in links), sum(link.tx_rate for link in links)) if links else (None, None)
+
+
+def outer(interfaces: Iterable[tuple[int, Interface]]) -> list[int]:
+    """Ids of those by which bytes come into the namespace and leave it. What a container sends over a bridge passes
+    its veth, the bridge and the card: it counts once, on the card, where there is one."""
+    links = [(row_id, link) for row_id, link in interfaces if not link.loopback]
+    return (
+        [row_id for row_id, link in links if link.kind is None]
+        or [row_id for row_id, link in links if link.kind not in _INNER]
+        or [row_id for row_id, _ in links]
+    )

@@ -12,6 +12,7 @@ pictures show no peer, and pay nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
@@ -26,8 +27,36 @@ SLICE = 1000
 Ends = tuple[str, int, str, int]
 """Local address and port, remote address and port: the true ones."""
 
-_Index = dict[int, int | tuple[int, ...]]
-"""Hash of ends, or inode → ids of the rows."""
+
+class _Index:
+    """Where rows are found by their ends."""
+
+    def __init__(self) -> None:
+        self.ids: dict[int, int | tuple[int, ...]] = {}
+        """Hash of ends, or inode → ids of the rows."""
+        self.proxied: Counter[int | None] = Counter()
+        """Local ports of the sockets that docker-proxies hold, and how many those are."""
+
+    def put_in(self, row: Connection) -> None:
+        if row.process is not None and row.process.comm == _PROXY:
+            self.proxied[row.socket.lport] += 1
+        place = _place(row)
+        if place is not None:
+            ids = self.ids.get(place)
+            if ids is None:
+                self.ids[place] = row.id
+            else:
+                self.ids[place] = (*ids, row.id) if isinstance(ids, tuple) else (ids, row.id)
+
+    def take_out(self, row: Connection) -> None:
+        if row.process is not None and row.process.comm == _PROXY:
+            self.proxied[row.socket.lport] -= 1
+        place = _place(row)
+        if place is not None:
+            ids = self.ids.pop(place, ())
+            if isinstance(ids, tuple) and len(ids) > 1:
+                left = tuple(row_id for row_id in ids if row_id != row.id)
+                self.ids[place] = left if len(left) > 1 else left[0]
 
 
 class Peers(PeerIndex):
@@ -45,11 +74,11 @@ class Peers(PeerIndex):
             return
         self._missed = []
         try:
-            made: _Index = {}
+            made = _Index()
             rows = list(self._rows.values())
             for start in range(0, len(rows), SLICE):
                 for row in rows[start : start + SLICE]:
-                    _put_in(made, row)
+                    made.put_in(row)
                 yield
             if self._known is None:
                 self._known = made
@@ -67,8 +96,17 @@ class Peers(PeerIndex):
         ends = true_ends(row)
         if ends is None:
             return None
-        proto, netns = row.socket.proto, row.socket.netns
-        here, there = self._rows_with(proto, ends), self._rows_with(proto, (*ends[2:], *ends[:2]))
+        proto, netns, turned = row.socket.proto, row.socket.netns, (*ends[2:], *ends[:2])
+        ids = self._index().ids
+        other = ids.get(hash(turned))
+        if other is None:
+            return None
+        if isinstance(other, int) and not isinstance(ids.get(hash(ends)), tuple):  # nearly always: nothing to weigh
+            peer = self._rows.get(other)
+            if peer is None or peer.socket.proto != proto or true_ends(peer) != turned:
+                return None
+            return peer if peer.socket.netns == netns or not (is_loopback(ends[0]) or is_loopback(ends[2])) else None
+        here, there = self._rows_with(proto, ends), self._rows_with(proto, turned)
         inside = [each for each in there if each.socket.netns == netns]
         if inside or is_loopback(ends[0]) or is_loopback(ends[2]):
             here, there = [each for each in here if each.socket.netns == netns], inside
@@ -78,7 +116,7 @@ class Peers(PeerIndex):
 
     def behind(self, row: Connection) -> Nat | None:
         """Whom the process at the other end forwards the connection to, if it is a docker-proxy and says so."""
-        peer = self.of(row)
+        peer = self.of(row) if self._index().proxied.get(row.socket.rport) else None
         if peer is None or peer.process is None or peer.process.comm != _PROXY:
             return None
         return parse_proxy(peer.process.command, peer.socket.proto, peer.socket.lport)
@@ -91,9 +129,9 @@ class Peers(PeerIndex):
             return
         if old is not None and new is not None and _same(old, new):
             return
-        for row, move in ((old, _take_out), (new, _put_in)):
+        for row, move in ((old, self._known.take_out), (new, self._known.put_in)):
             if row is not None:
-                move(self._known, row)
+                move(row)
                 peer = self.of(row)
                 if peer is not None:
                     self._touched.add(peer.id)
@@ -106,12 +144,15 @@ class Peers(PeerIndex):
     def _rows_with(self, proto: str, ends: Ends) -> list[Connection]:
         return [row for row in self._at(hash(ends)) if row.socket.proto == proto and true_ends(row) == ends]
 
-    def _at(self, place: int) -> Iterator[Connection]:
+    def _index(self) -> _Index:
         if self._known is None:
-            self._known = {}
-            for known in self._rows.values():
-                _put_in(self._known, known)
-        ids = self._known.get(place, ())
+            self._known = _Index()
+            for row in self._rows.values():
+                self._known.put_in(row)
+        return self._known
+
+    def _at(self, place: int) -> Iterator[Connection]:
+        ids = self._index().ids.get(place, ())
         for row_id in ids if isinstance(ids, tuple) else (ids,):
             row = self._rows.get(row_id)
             if row is not None:
@@ -159,22 +200,3 @@ def _same(old: Connection, new: Connection) -> bool:
 
 def _only(rows: list[Connection]) -> Connection | None:
     return rows[0] if len(rows) == 1 else None
-
-
-def _put_in(index: _Index, row: Connection) -> None:
-    place = _place(row)
-    if place is not None:
-        ids = index.get(place)
-        if ids is None:
-            index[place] = row.id
-        else:
-            index[place] = (*ids, row.id) if isinstance(ids, tuple) else (ids, row.id)
-
-
-def _take_out(index: _Index, row: Connection) -> None:
-    place = _place(row)
-    if place is not None:
-        ids = index.pop(place, ())
-        if isinstance(ids, tuple) and len(ids) > 1:
-            left = tuple(row_id for row_id in ids if row_id != row.id)
-            index[place] = left if len(left) > 1 else left[0]

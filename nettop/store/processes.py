@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from nettop.model import NO_TRAFFIC, Change, Namespace, Owner, Process, Traffic, Usage
 from nettop.snapshot import ProcessRow
@@ -28,7 +29,7 @@ class Processes:
         self._over: set[int] = set()  # rows of processes that have ended
         self._traffic: dict[int, Traffic] = {}
         self._unseen: dict[int, tuple[int, int]] = {}  # row → bytes since the last picture that no socket's row tells
-        self._ids: dict[int, int] = {}  # pid → row id
+        self._ids: dict[Key, int] = {}  # a pid may be another process's while the row of an ended one is shown
         self._memory = 0
         self._touched: set[int] = set()
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
@@ -37,14 +38,11 @@ class Processes:
         """The process an owner names, None where it is not, or no longer, listed."""
         if owner is None:
             return None
-        process = self._processes.get(self._ids.get(owner.pid, -1))
-        return process if process is not None and process.start_time == owner.start_time else None
+        return self._processes.get(self._ids.get(owner[:2], -1))
 
     def row_id(self, key: Key) -> int | None:
         """Id of a process's row, None where it is not listed."""
-        row_id = self._ids.get(key[0], -1)
-        process = self._processes.get(row_id)
-        return row_id if process is not None and process.start_time == key[1] else None
+        return self._ids.get(key)
 
     def take(self, changes: Mapping[str, Change]) -> set[int]:
         """Put a Delta's rows into the tables; pids that are new, different or gone."""
@@ -57,7 +55,7 @@ class Processes:
                 self._count(self._processes.get(row_id), -1)
                 self._count(process, 1)
             self._processes[row_id] = process
-            self._ids[process.pid] = row_id
+            self._ids[process.key] = row_id
             pids.add(process.pid)
         self._usage.update(usage.rows)
         for row_id in [row_id for row_id, row in usage.rows.items() if row.state == "X"]:
@@ -88,7 +86,7 @@ class Processes:
         `rates` are bytes received and sent a second of each process with traffic, `memory` is the machine's, in bytes.
         """
         touched = self._touched | self._restless
-        touched.update(self._ids[pid] for pid, _ in (*keys, *rates) if pid in self._ids)
+        touched.update(self._ids[key] for key in (*keys, *rates) if key in self._ids)
         if memory != self._memory:
             self._memory = memory
             touched.update(self._processes)
@@ -101,6 +99,10 @@ class Processes:
                 if new != self.rows.get(row_id):
                     self.rows[row_id] = new
                     self.changed.add(row_id)
+
+    def tables(self) -> Mapping[str, Mapping[int, Any]]:
+        """What a Delta told of processes and is true still, by table and row id."""
+        return {"processes": self._processes, "usage": self._usage, "traffic": self._traffic}
 
     def close_picture(self) -> None:
         """What changes from here on belongs to the next picture."""
@@ -180,5 +182,5 @@ class Processes:
             else:
                 self._count(process, -1)
             pids.add(process.pid)
-            if self._ids.get(process.pid) == row_id:
-                del self._ids[process.pid]
+            if self._ids.get(process.key) == row_id:
+                del self._ids[process.key]

@@ -6,8 +6,11 @@ are of whole numbers, so that what is added and taken away again leaves no trace
 
 from __future__ import annotations
 
-from nettop.model import SocketStats
 from nettop.snapshot import Connection
+
+Figures = tuple[bool, bool, bool, int, int, int]
+"""What one socket adds to a sum: whether it listens, has a remote end, has bytes that are known; these, and segments
+sent again."""
 
 Key = tuple[int, int]
 """Pid and start time, as in `model.ProcessKey`."""
@@ -30,25 +33,18 @@ class SocketSums:
         self.tx_bytes = 0
         self.retrans = 0
 
-    def change(self, row: Connection, sign: int, present: bool) -> None:
+    def change(self, figures: Figures, sign: int, present: bool) -> None:
         """Add a socket (sign 1) or take it away (-1); of one that is not `present` any more only the bytes count."""
-        stats = row.stats
+        listening, connected, counted, rx_bytes, tx_bytes, retrans = figures
         self.rows += sign
         if present:
             self.sockets += sign
-            if stats.state == "LISTEN":
-                self.listening += sign
-            elif row.socket.rport is not None:
-                self.connections += sign
-        if stats.rx_bytes is not None:
-            self.counted += sign
-        self.count(stats, sign)
-
-    def count(self, stats: SocketStats, sign: int) -> None:
-        """Add the counters of a socket alone, or take them away."""
-        self.rx_bytes += sign * (stats.rx_bytes or 0)
-        self.tx_bytes += sign * (stats.tx_bytes or 0)
-        self.retrans += sign * (stats.retrans or 0)
+            self.listening += sign * listening
+            self.connections += sign * connected
+        self.counted += sign * counted
+        self.rx_bytes += sign * rx_bytes
+        self.tx_bytes += sign * tx_bytes
+        self.retrans += sign * retrans
 
 
 _NOTHING = SocketSums()
@@ -70,7 +66,7 @@ class Ledger:
         self._containers: dict[int, SocketSums] = {}
         self._namespaces: dict[int, SocketSums] = {}
         self.everywhere = SocketSums()
-        """Sums over all sockets; of these the bytes alone."""
+        """Sums over all sockets."""
 
     def of_process(self, key: Key) -> SocketSums:
         """Sums over the sockets a process holds first."""
@@ -116,11 +112,13 @@ class Ledger:
 
     def _change(self, row: Connection, sign: int) -> None:
         netns, holders = row.socket.netns, row.owners
+        figures, present = _figures(row), not row.ended
+        held_now = present and row.owner_by != "gone"
         inside = self._namespaces.get(netns)
         if inside is None:
             inside = self._namespaces[netns] = SocketSums()
-        inside.change(row, sign, not row.ended)
-        self.everywhere.count(row.stats, sign)
+        inside.change(figures, sign, present)
+        self.everywhere.change(figures, sign, present)
         if not inside.rows:
             del self._namespaces[netns]
         if holders:
@@ -128,7 +126,7 @@ class Ledger:
             held = self._processes.get(key)
             if held is None:
                 held = self._processes[key] = SocketSums()
-            held.change(row, sign, not row.ended and row.owner_by != "gone")
+            held.change(figures, sign, held_now)
             if not held.rows:
                 del self._processes[key]
             self.touched.add(key)
@@ -137,13 +135,20 @@ class Ledger:
             together = self._containers.get(belongs)
             if together is None:
                 together = self._containers[belongs] = SocketSums()
-            together.change(row, sign, not row.ended and row.owner_by != "gone")
+            together.change(figures, sign, held_now)
             if not together.rows:
                 del self._containers[belongs]
             self.containers_touched.add(belongs)
-        if row.socket.ownable and not row.ended:
+        if present and row.socket.ownable:
             self.ownable += sign
             self.unowned += sign * (not holders)
+
+
+def _figures(row: Connection) -> Figures:
+    stats = row.stats
+    listening, rx_bytes = stats.state == "LISTEN", stats.rx_bytes
+    connected = not listening and row.socket.rport is not None
+    return listening, connected, rx_bytes is not None, rx_bytes or 0, stats.tx_bytes or 0, stats.retrans or 0
 
 
 def _only_moved(old: Connection, new: Connection) -> bool:

@@ -21,6 +21,7 @@ from nettop.kernel import process_control
 from nettop.kernel.procfs import Gone, ProcFS, parse_stat
 from nettop.live import Live
 from nettop.model import Socket
+from nettop.origin import Child
 from nettop.requests import Answer, CloseSocket, Renice, Request, Signal
 from nettop.snapshot import Snapshot
 from tests.support.sockets import SocketRoom
@@ -342,7 +343,7 @@ class TestThroughTheCollector:
 @asynccontextmanager
 async def answering(read_only: bool = False) -> AsyncIterator[tuple[Live, int]]:
     """A source whose collector is up, and the pid of that."""
-    source = Live(spawn.fork(0.2, read_only), 0.2, read_only)
+    source = Live(Child(spawn.fork(0.2, read_only), 0.2, read_only))
     pictures: list[Snapshot] = []
     running = asyncio.create_task(source.run(pictures.append, lambda _: None))
     try:

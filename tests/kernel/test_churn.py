@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import collections
 import os
-import select
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,46 +11,12 @@ import pytest
 from nettop.snapshot import Connection, Snapshot
 from tests.support.churn import Churn, Client
 from tests.support.sockets import SocketRoom
-from tests.support.watching import Watch, namespace
+from tests.support.watching import Pumped, namespace
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
 ]
-
-INTERVAL = 0.5
-
-
-class Pumped(Watch):
-    """Ticks every `INTERVAL` seconds, and what comes between is caught up with as the collector process does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.picture: Snapshot | None = None
-        self._due = 0.0
-
-    def pump(self) -> Snapshot:
-        """Wait for something to happen, at most until the next tick is due."""
-        now = time.monotonic()
-        if self.picture is None or now >= self._due:
-            self.picture = self.tick()
-            self._due = now + INTERVAL
-        now = time.monotonic()
-        pause = max(0.0, min(self._due, self.collector.due(now)) - now)
-        select.select(self.collector.watched(now), [], [], min(pause, 0.05))
-        self.collector.catch_up(time.monotonic())
-        return self.picture
-
-    def settled(self) -> Snapshot:
-        """The picture of a tick later, with everything that has happened until now."""
-        shown = self.picture
-        while self.pump() is shown:
-            pass
-        shown = self.picture
-        while self.pump() is shown:
-            pass
-        assert self.picture is not None
-        return self.picture
 
 
 @pytest.fixture

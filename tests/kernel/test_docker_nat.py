@@ -1,4 +1,4 @@
-"""A port published by a real Docker engine: who is behind it, from inside and outside, and what docker-proxy is.
+"""A port published by a real engine, Docker or podman: who is behind it, from inside and outside; what docker-proxy is.
 
 The engine runs in a network namespace of its own, so that its bridge and its rules are nobody else's."""
 
@@ -15,7 +15,7 @@ import pytest
 from nettop.fields import CONNECTIONS
 from nettop.model import Nat
 from nettop.snapshot import Connection, Snapshot
-from tests.support.engines import docker
+from tests.support.engines import docker, podman
 from tests.support.sockets import SocketRoom
 from tests.support.watching import Watch, connections, inode_of
 
@@ -37,18 +37,21 @@ class Published(NamedTuple):
     client: SocketRoom
     address: str
     """Of the container."""
+    kind: str
+    """The engine."""
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
+@pytest.fixture(scope="module", params=["docker", "podman"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
     with SocketRoom("docker") as host, SocketRoom("outside") as client:
         host.run("ip", "link", "add", "outside", "type", "veth", "peer", "name", "eth0", "netns", client.name)
         for room, link, address in ((host, "outside", HOST), (client, "eth0", "10.93.0.2")):
             room.run("ip", "address", "add", f"{address}/24", "dev", link)
             room.run("ip", "link", "set", link, "up")
-        with docker(tmp_path_factory.mktemp("docker"), host.name) as started:
+        made = podman(host.name) if request.param == "podman" else docker(tmp_path_factory.mktemp("docker"), host.name)
+        with made as started:
             started.run("web", "-p", "18080:80", command=("/bin/httpd", "-f", "-p", "80"))
-            yield Published(host, client, started.inspect("web")["NetworkSettings"]["IPAddress"])
+            yield Published(host, client, started.address("web"), started.kind)
 
 
 def connect(room: SocketRoom, address: str) -> socket.socket:
@@ -100,6 +103,8 @@ def test_a_client_on_the_host_reaches_the_container_by_the_hosts_address(engine:
 
 
 def test_by_loopback_the_proxy_is_at_the_other_end_and_says_who_is_behind_it(engine: Published) -> None:
+    if engine.kind != "docker":
+        pytest.skip("podman has no proxy")
     near = connect(engine.host, "127.0.0.1")
     with Watch() as watch:
         row, proxy = watch.until(with_peer(near))

@@ -80,7 +80,7 @@ def test_where_nothing_happens_nothing_is_listed(dumps: Counter[str | None]) -> 
         dumps.clear()
         for _ in range(IDLE_EVERY):
             watch.tick()
-        assert 0 < dumps[path] < IDLE_EVERY / 3, "once; more often where another program makes sockets in there"
+        assert dumps[path] < IDLE_EVERY / 3, "rarely; more often where another program makes sockets in there"
         assert dumps[None] >= IDLE_EVERY, "its own namespace is listed at every tick"
 
 

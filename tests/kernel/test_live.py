@@ -13,6 +13,7 @@ import pytest
 
 from nettop import live
 from nettop.collector import spawn
+from nettop.origin import Child
 from nettop.snapshot import Snapshot
 from tests.support.watching import DEADLINE, process
 
@@ -52,7 +53,7 @@ class Screen:
 @asynccontextmanager
 async def screen() -> AsyncIterator[Screen]:
     """A source that runs, and its first picture has been shown."""
-    made = Screen(live.Live(spawn.fork(INTERVAL), INTERVAL))
+    made = Screen(live.Live(Child(spawn.fork(INTERVAL), INTERVAL)))
     running = asyncio.create_task(made.source.run(made.pictures.append, made.notices.append))
     try:
         made.first_took = await made.until(lambda: made.pictures)
@@ -102,7 +103,7 @@ async def test_the_interval_holds_for_the_next_collector_too() -> None:
 
 async def test_closing_a_source_that_was_never_run_ends_its_collector() -> None:
     running = spawn.fork(INTERVAL)
-    live.Live(running, INTERVAL).close()
+    live.Live(Child(running, INTERVAL)).close()
     with pytest.raises(ProcessLookupError):
         os.kill(running.pid, 0)
 

@@ -8,12 +8,14 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from nettop.kernel import netns
+from nettop.kernel.net_dev import parse_counters
+from nettop.kernel.net_files import NetFiles
 from tests.support import netns as lab
 
 pytestmark = [
@@ -148,3 +150,124 @@ def test_a_namespace_ends_with_its_name_once_our_socket_in_it_is_closed(room: st
     while Path("/sys/class/net", ours).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not Path("/sys/class/net", ours).exists()
+
+
+# --- what is kept between two looks ----------------------------------------------------------------------------------
+
+
+def test_names_are_listed_again_when_one_comes_or_goes_and_not_before(
+    room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Sequence[str]] = []
+    mounted = netns.mounted
+
+    def count(directories: Sequence[str]) -> list[netns.Mount]:
+        listed.append(directories)
+        return mounted(directories)
+
+    monkeypatch.setattr(netns, "mounted", count)
+    watch = netns.MountWatch()
+    try:
+        assert watch.look(False)
+        identity = netns.of_path(path_of(room))
+        assert room in [mount.name for mount in watch.found[identity[1]]]
+        other = f"{room}-other"
+        lab.add(other)
+        assert watch.look(False)
+        assert other in [mount.name for mounts in watch.found.values() for mount in mounts]
+        lab.delete(other)
+        assert watch.look(False)
+        assert other not in [mount.name for mounts in watch.found.values() for mount in mounts]
+        assert len(listed) < 20, "others may make some meanwhile"
+        del listed[:]
+        looks = [watch.look(False) for _ in range(20)]
+        assert len(listed) < 10, f"nothing comes or goes, or nearly nothing: {looks}"
+    finally:
+        watch.close()
+
+
+def test_a_mount_over_a_name_that_was_there_is_noticed(room: str, tmp_path: Path) -> None:
+    """`ip netns add` makes the file first and mounts later."""
+    (tmp_path / "late").touch()
+    watch = netns.MountWatch([str(tmp_path)])
+    try:
+        watch.look(False)
+        assert not watch.found
+        subprocess.run(["mount", "--bind", path_of(room), str(tmp_path / "late")], check=True)
+        try:
+            assert watch.look(False)
+            assert list(watch.found) == [netns.of_path(path_of(room))[1]]
+        finally:
+            subprocess.run(["umount", str(tmp_path / "late")], check=True)
+        assert watch.look(False)
+        assert not watch.found
+    finally:
+        watch.close()
+
+
+def test_a_link_that_leads_nowhere_any_more_is_noticed_when_processes_end(tmp_path: Path) -> None:
+    watch = netns.MountWatch([str(tmp_path)])
+    try:
+        with subprocess.Popen(["unshare", "-n", "cat"], stdin=subprocess.PIPE) as process:
+            (tmp_path / "linked").symlink_to(f"/proc/{process.pid}/ns/net")
+            assert watch.look(False)
+            assert process.stdin is not None
+            process.stdin.close()
+        assert watch.look(True)
+        assert not watch.found
+    finally:
+        watch.close()
+
+
+def counted(data: bytes) -> int:
+    """Packets sent through lo."""
+    return parse_counters(data)["lo"].tx_packets
+
+
+def send_one() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"", ("127.0.0.1", 9))
+
+
+def test_a_kept_file_tells_what_is_true_now_and_of_its_namespace_when_the_process_is_gone(room: str) -> None:
+    with lab.entered(room):
+        lab.loopback_up()
+    files = NetFiles(netns.of_path(path_of(room))[1])
+    try:
+        with subprocess.Popen(["ip", "netns", "exec", room, "cat"], stdin=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 5
+            while netns.of_process(process.pid) == netns.current() and time.monotonic() < deadline:
+                time.sleep(0.002)
+            files.lead(path_of(room), process.pid)
+            before = counted(files.read("dev"))
+            assert process.stdin is not None
+            process.stdin.close()
+        with lab.entered(room):
+            send_one()
+        assert counted(files.read("dev")) > before
+        with pytest.raises((FileNotFoundError, ProcessLookupError)):
+            files.read("snmp")
+        files.lead(path_of(room), None)
+        assert files.read("snmp").startswith(b"Ip:")
+    finally:
+        files.close()
+
+
+def test_the_files_of_a_process_that_is_elsewhere_now_are_not_taken_for_those_of_the_namespace(room: str) -> None:
+    files = NetFiles(netns.of_path(path_of(room))[1])
+    files.lead(path_of(room), os.getpid())
+    with pytest.raises(FileNotFoundError):
+        files.read("dev")
+
+
+def test_a_file_of_many_lines_is_read_to_its_end(room: str) -> None:
+    links = [f"{end}{number}" for number in range(30) for end in ("near", "far")]
+    commands = "".join(f"link add near{number} type veth peer name far{number}\n" for number in range(30))
+    subprocess.run(["ip", "-n", room, "-batch", "-"], input=commands, text=True, check=True)
+    files = NetFiles(netns.of_path(path_of(room))[1])
+    try:
+        files.lead(path_of(room), None)
+        for _ in range(2):
+            assert set(links) < set(parse_counters(files.read("dev")))
+    finally:
+        files.close()

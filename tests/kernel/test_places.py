@@ -12,9 +12,9 @@ import pytest
 
 from nettop.collector import spawn
 from nettop.config import parse_config
-from nettop.kernel import cgroup_fs
 from nettop.runtimes.places import PLACES
 from tests.kernel.test_child import INTERVAL, Reader
+from tests.support import cgroups
 from tests.support.watching import container
 from tests.unit.test_runtimes import answer, served
 
@@ -26,23 +26,12 @@ ID = "5e" * 32
 @contextlib.contextmanager
 def contained(container_id: str) -> Iterator[None]:
     """A process in a cgroup like those of Docker."""
-    mount = cgroup_fs.read_mounts()[0]
-    if mount is None:
-        pytest.skip("cgroups of version 2 are not mounted")
-    root = Path(mount) / "docker"
-    made = [path for path in (root, root / container_id) if not path.exists()]
-    for path in made:
-        path.mkdir()
-    process = subprocess.Popen(["sleep", "60"])
-    try:
-        (root / container_id / "cgroup.procs").write_text(str(process.pid))
-        yield
-    finally:
-        process.kill()
-        process.wait()
-        for path in reversed(made):
-            with contextlib.suppress(OSError):
-                path.rmdir()
+    with cgroups.made(f"/docker/{container_id}") as box, subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            box.put(process.pid)
+            yield
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("start", [spawn.fork, spawn.start], ids=["forked", "started"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -18,14 +19,21 @@ from typing import Any
 import pytest
 
 from tests.support import netns
+from tests.support.cgroups import remove_tree
 
 PATIENCE = 60.0
 """Seconds an engine may take to start, or to do what it was asked."""
 LIMITS = ("--ulimit", "nofile=1024:1024")
+CNI_STATE = Path("/var/lib/cni")
+"""Where the plugins that make podman's networks remember addresses, whatever one tells podman."""
+CGROUPS = Path("/sys/fs/cgroup")
+_numbers = itertools.count()
 
 
 class Docker:
     """A Docker Engine."""
+
+    kind = "docker"
 
     def __init__(self, netns: str, home: Path) -> None:
         self.netns = netns
@@ -49,6 +57,10 @@ class Docker:
         """The first process of a container, as the host numbers it."""
         return int(self.inspect(name)["State"]["Pid"])
 
+    def address(self, name: str) -> str:
+        """That of a container in the network containers are put into."""
+        return str(self.inspect(name)["NetworkSettings"]["IPAddress"])
+
     def inside(self, *command: str) -> str:
         """What a command prints that runs beside the engine, where its ports are published."""
         return _output(["nsenter", f"--net=/run/netns/{self.netns}", *command])
@@ -65,7 +77,11 @@ def docker(home: Path, netns_name: str | None = None) -> Iterator[Docker]:
         command = ["nsenter", f"--net=/run/netns/{name}", "dockerd", "--storage-driver=vfs"]
         command += ["--data-root", str(home / "data"), "--exec-root", str(engine.state)]
         command += ["--pidfile", str(home / "pid"), "-H", f"unix://{engine.socket}"]
-        with _unmounted(engine.state / "netns"), _daemon(command, home / "log", lambda: engine("version")):
+        with (
+            _gone_again("docker"),
+            _unmounted(engine.state / "netns"),
+            _daemon(command, home / "log", lambda: engine("version")),
+        ):
             tar = subprocess.run(["tar", "-C", str(rootfs(home)), "-c", "."], check=True, capture_output=True).stdout
             subprocess.run(
                 ["docker", "-H", f"unix://{engine.socket}", "import", "-", engine.image],
@@ -93,9 +109,9 @@ class Containerd:
         """What `ctr` prints."""
         return _output(["ctr", "-a", str(self._home / "containerd.sock"), *arguments])
 
-    def run(self, name: str) -> int:
-        """Start a container that sleeps; its first process."""
-        self("run", "-d", "--rootfs", str(rootfs(self._home)), name, "/bin/sleep", "600")
+    def run(self, name: str, *options: str, command: tuple[str, ...] = ("/bin/sleep", "600")) -> int:
+        """Start a container; its first process."""
+        self("run", "-d", *options, "--rootfs", str(rootfs(self._home)), name, *command)
         return int((self.state / "io.containerd.runtime.v2.task/default" / name / "init.pid").read_text())
 
     def remove(self, name: str) -> None:
@@ -121,7 +137,7 @@ address = "{home}/ttrpc.sock"
 """
     )
     command = ["containerd", "-c", str(home / "config.toml")]
-    with _daemon(command, home / "log", lambda: engine("version")):
+    with _gone_again("default"), _daemon(command, home / "log", lambda: engine("version")):
         try:
             yield engine
         finally:
@@ -132,9 +148,17 @@ address = "{home}/ttrpc.sock"
 class Podman:
     """podman's containers, and its service."""
 
-    def __init__(self, home: Path) -> None:
+    kind = "podman"
+    image = None
+    """Its containers are made of a directory."""
+
+    def __init__(self, netns: str, home: Path) -> None:
+        self.netns = netns
+        """Name of the namespace it lives in, as of `Docker`."""
         self.socket = home / "podman.sock"
-        self.command = ["podman", "--root", str(home / "root"), "--runroot", str(home / "run")]
+        self.command = ["nsenter", f"--net=/run/netns/{netns}"]
+        self.command += ["podman", "--root", str(home / "root"), "--runroot", str(home / "run")]
+        self.command += ["--network-config-dir", str(home / "networks")]
         # crun, the usual one, refuses machines that have version 1 and version 2 of cgroups
         self.command += ["--runtime", str(shutil.which("runc")), "--cgroup-manager=cgroupfs"]
         self._rootfs = rootfs(home)
@@ -143,32 +167,46 @@ class Podman:
         """What `podman` prints."""
         return _output([*self.command, *arguments])
 
-    def run(self, name: str, *options: str) -> str:
-        """Start a container that sleeps; its id in full."""
-        limits = (*LIMITS, "--ulimit", "nproc=1000:1000", "--network", "none")
-        return self(
-            "run", "-d", "--name", name, *limits, *options, "--rootfs", str(self._rootfs), "/bin/sleep", "600"
-        ).strip()
+    def run(self, name: str, *options: str, command: tuple[str, ...] = ("/bin/sleep", "600")) -> str:
+        """Start a container; its id in full."""
+        limits = (*LIMITS, "--ulimit", "nproc=1000:1000")
+        return self("run", "-d", "--name", name, *limits, *options, "--rootfs", str(self._rootfs), *command).strip()
+
+    def inspect(self, name: str) -> Any:
+        return json.loads(self("inspect", name))[0]
 
     def pid(self, name: str) -> int:
         """The first process of a container."""
-        return int(self("inspect", "-f", "{{.State.Pid}}", name))
+        return int(self.inspect(name)["State"]["Pid"])
+
+    def address(self, name: str) -> str:
+        """That of a container in the network containers are put into."""
+        return str(self.inspect(name)["NetworkSettings"]["IPAddress"])
+
+    def inside(self, *command: str) -> str:
+        """What a command prints that runs beside the engine, where its ports are published."""
+        return _output(["nsenter", f"--net=/run/netns/{self.netns}", *command])
 
 
 @contextlib.contextmanager
-def podman() -> Iterator[Podman]:
-    """podman's service; skips where it is not installed."""
-    _need("podman", "runc", "busybox")
+def podman(netns_name: str | None = None) -> Iterator[Podman]:
+    """podman's service, in a namespace of that name or one of its own; skips where it is not installed."""
+    _need("podman", "runc", "busybox", "iptables")
     home = Path(tempfile.mkdtemp(prefix="podman"))  # podman refuses paths of more than 50 characters
-    engine = Podman(home)
-    command = [*engine.command, "system", "service", "--time=0", f"unix://{engine.socket}"]
-    with _daemon(command, home / "log", lambda: _connect(engine.socket)):
-        try:
-            yield engine
-        finally:
-            for name in engine("ps", "-aq").split():
-                engine("rm", "-f", "-t", "0", name)
-            shutil.rmtree(home, ignore_errors=True)
+    with (
+        _own_namespace() if netns_name is None else contextlib.nullcontext(netns_name) as name,
+        _gone_again("libpod_parent"),
+        _unmounted(home),
+    ):
+        engine = Podman(name, home)
+        command = [*engine.command, "system", "service", "--time=0", f"unix://{engine.socket}"]
+        with _daemon(command, home / "log", lambda: _connect(engine.socket)):
+            try:
+                yield engine
+            finally:
+                for container in engine("ps", "-aq").split():
+                    engine("rm", "-f", "-t", "0", container)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def rootfs(home: Path) -> Path:
@@ -195,8 +233,24 @@ def _unmounted(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _gone_again(*names: str) -> Iterator[None]:
+    """Cgroups of these names, which engines make for their containers and leave, and what the network plugins remember
+    are not there afterwards if they were not before."""
+    cgroups = [path for name in names for pattern in (name, f"*/{name}") for path in CGROUPS.glob(pattern)]
+    remembered = CNI_STATE.exists()
+    try:
+        yield
+    finally:
+        if not remembered:
+            shutil.rmtree(CNI_STATE, ignore_errors=True)
+        for name in names:
+            for path in {*CGROUPS.glob(name), *CGROUPS.glob(f"*/{name}")}.difference(cgroups):
+                remove_tree(path)
+
+
+@contextlib.contextmanager
 def _own_namespace() -> Iterator[str]:
-    name = f"nettop-engine-{os.getpid()}"
+    name = f"nettop-engine-{os.getpid()}-{next(_numbers)}"
     netns.add(name)
     try:
         with netns.entered(name):

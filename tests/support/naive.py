@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from nettop.model import CLOSED, COMPANIONS, NO_OWNERS, NO_TRAFFIC, TABLES, Delta, Traffic
-from nettop.snapshot import EMPTY, Connection, ContainerRow, Coverage, HostRates, NamespaceRow, Place, ProcessRow
+from nettop.snapshot import (
+    EMPTY,
+    Connection,
+    ContainerRow,
+    Coverage,
+    HostRates,
+    LinkRate,
+    NamespaceRow,
+    Place,
+    ProcessRow,
+)
 from nettop.store.limits import limit
 from tests.support.streams import Tables
 
@@ -104,6 +114,7 @@ class NaiveStore:
             retrans_percent=None if again is None or sent is None else 100 * again / sent if sent else 0.0,
             forks=max(0, now.forks - before.forks) / self.elapsed,
             collector_cpu=100 * max(0.0, now.collector_cpu - before.collector_cpu) / self.elapsed,
+            links=self._links(home.namespace.netns) if home else (),
         )
 
     def _owners(self, row_id: int) -> Any:
@@ -244,6 +255,7 @@ class NaiveStore:
         total = self._total(self.now["inside"].get(row_id, NO_TRAFFIC), inside)
         present = list(filter(self._lasts, inside))
         links = [i for i, link in self.now["interfaces"].items() if link.netns == netns]
+        carried = self._links(netns)
         return NamespaceRow(
             id=row_id,
             namespace=self.now["namespaces"][row_id],
@@ -255,8 +267,8 @@ class NaiveStore:
             listening=sum(self.now["stats"][i].state == "LISTEN" for i in present),
             sockets=len(present),
             interfaces=tuple((self.now["interfaces"][i], self.now["counters"].get(i)) for i in links),
-            rx_rate=self._link_rate(links, "rx_bytes"),
-            tx_rate=self._link_rate(links, "tx_bytes"),
+            rx_rate=sum(link.rx_rate for link in carried) if carried else None,
+            tx_rate=sum(link.tx_rate for link in carried) if carried else None,
             rx_bytes=total.rx_bytes,
             tx_bytes=total.tx_bytes,
             opened=total.opened,
@@ -268,10 +280,21 @@ class NaiveStore:
     def _connected(self, row_id: int) -> bool:
         return self.now["sockets"][row_id].rport is not None and self.now["stats"][row_id].state != "LISTEN"
 
-    def _link_rate(self, links: list[int], counter: str) -> float | None:
-        now, before = self.now["counters"], self.before["counters"]
-        known = [i for i in links if i in now and i in before and not self.now["interfaces"][i].loopback]
-        if not known or not self.elapsed:
-            return None
-        moved: int = sum(max(0, getattr(now[i], counter) - getattr(before[i], counter)) for i in known)
-        return moved / self.elapsed
+    def _links(self, netns: int) -> tuple[LinkRate, ...]:
+        """What its interfaces carried: its cards, else all but bridges and the like, else all but loopback."""
+        now, before, links = self.now["counters"], self.before["counters"], self.now["interfaces"]
+        here = [i for i, link in links.items() if link.netns == netns and not link.loopback]
+        cards = [i for i in here if links[i].kind is None]
+        ends = [i for i in here if links[i].kind not in ("bridge", "bond", "team", "dummy", "ifb")]
+        if not self.elapsed:
+            return ()
+        carried = [
+            LinkRate(
+                links[i].name,
+                max(0, now[i].rx_bytes - before[i].rx_bytes) / self.elapsed,
+                max(0, now[i].tx_bytes - before[i].tx_bytes) / self.elapsed,
+            )
+            for i in cards or ends or here
+            if i in now and i in before
+        ]
+        return tuple(sorted(carried, key=lambda link: link.rx_rate + link.tx_rate, reverse=True))

@@ -17,15 +17,22 @@ HIDEPID = ("sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh
 
 # In a mount namespace of its own: the interpreter, its packages and this checkout, wherever they are, are put where
 # everybody may read them.
+_PACKAGES = next(path for path in site.getsitepackages() if os.path.isdir(path))
 STAGE = f"""
 mount -t tmpfs tmpfs /mnt && mkdir /mnt/python /mnt/packages /mnt/nettop &&
 mount --bind {sys.base_prefix} /mnt/python &&
-mount --bind {next(path for path in site.getsitepackages() if os.path.isdir(path))} /mnt/packages &&
+mount --bind {_PACKAGES} /mnt/packages &&
 mount --bind {ROOT} /mnt/nettop &&
 export PYTHONPATH=/mnt/nettop:/mnt/packages PYTHONDONTWRITEBYTECODE=1 LD_LIBRARY_PATH=/mnt/python/lib &&
 cd / && exec "$@"
 """
 PYTHON = f"/mnt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def mounts() -> list[tuple[str, str]]:
+    """What a container needs to run that Python, and where: the same, and the libraries it is linked with."""
+    ours = [(sys.base_prefix, "/mnt/python"), (_PACKAGES, "/mnt/packages"), (str(ROOT), "/mnt/nettop")]
+    return [*ours, *((path, path) for path in ("/lib", "/lib64", "/usr/lib"))]
 
 
 def staged(*command: str) -> list[str]:

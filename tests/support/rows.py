@@ -12,6 +12,7 @@ from typing import Any
 
 from nettop.model import (
     Container,
+    Destination,
     Event,
     Health,
     Host,
@@ -97,7 +98,15 @@ _USAGE: Mapping[str, Any] = Usage(
 )._asdict()  # fmt: skip
 
 _NAMESPACE: Mapping[str, Any] = Namespace(
-    netns=HOST_NETNS, name="host", kind="host", pid=1, via="netlink", reason=None, container=None, nsid=None
+    netns=HOST_NETNS,
+    name="host",
+    kind="host",
+    pid=1,
+    via="netlink",
+    reason=None,
+    container=None,
+    nsid=None,
+    holder=None,
 )._asdict()
 
 
@@ -165,6 +174,7 @@ _CONTAINER: Mapping[str, Any] = Container(
     k8s_namespace=None,
     k8s_container=None,
     service=None,
+    task=None,
     state="running",
     unit=None,
     cgroup="/docker/3f5a0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f90",
@@ -247,12 +257,28 @@ def event(**overrides: Any) -> Event:
         "pid": 4242,
         "tid": 4242,
         "ppid": 1,
+        "parent": "systemd",
         "comm": "sh",
         "detail": "sh -c true",
         "netns": HOST_NETNS,
         "container": None,
     }
     return Event(**_only(row, overrides))
+
+
+def destination(**overrides: Any) -> Destination:
+    """A web server, called once."""
+    row = {
+        "netns": HOST_NETNS,
+        "remote": "192.0.2.80",
+        "rport": 80,
+        "opened": 1,
+        "failed": 0,
+        "rx_bytes": 900,
+        "tx_bytes": 300,
+        "retrans": 0,
+    }
+    return Destination(**_only(row, overrides))
 
 
 def host(**overrides: Any) -> Host:

@@ -13,6 +13,7 @@ from textual.strip import Strip
 from nettop.config import DEFAULTS, Config
 from nettop.snapshot import HostRates, NamespaceRow, Snapshot
 from nettop.tui.app import NettopApp
+from nettop.tui.details import DetailScreen
 from nettop.tui.main import MainScreen
 from tests.support import rows
 from tests.support.sources import ScriptedSource
@@ -78,6 +79,8 @@ class Seen:
         await self.source.drained()
         async with asyncio.timeout(PATIENCE):
             await self.main.settled.wait()
+            if isinstance(self.app.screen, DetailScreen):
+                await self.app.screen.settled.wait()
         await self.pilot.pause()
 
     def lines(self) -> list[str]:

@@ -13,6 +13,8 @@ from nettop.snapshot import Connection, HostRates, Sample, Snapshot
 class ScriptedSource:
     """Shows the first picture at once, each further one when `push` is called."""
 
+    travel = None
+
     def __init__(self, first: Snapshot, host_history: Sequence[HostRates] = ()) -> None:
         self.interval: float | None = None
         self.past: Mapping[tuple[str, int], Sequence[Sample]] = {}
@@ -61,6 +63,8 @@ class ScriptedSource:
 
 class BusySource:
     """A machine on which some rows of every picture move: for measuring, and for looking at while one works on it."""
+
+    travel = None
 
     def __init__(self, first: Snapshot, busy: int, seed: int = 1) -> None:
         self._picture = first

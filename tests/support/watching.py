@@ -7,6 +7,7 @@ with Watch() as watch:
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -24,6 +25,9 @@ from nettop.store import Store
 
 DEADLINE = 10.0
 """Seconds until what should have been seen is missed."""
+
+INTERVAL = 0.5
+"""Seconds between two pictures of `Pumped`."""
 
 T = TypeVar("T")
 
@@ -63,6 +67,38 @@ class Watch:
                 pytest.fail(f"not seen within {seconds} s: {condition.__name__}")
             time.sleep(0.01)
         return answer
+
+
+class Pumped(Watch):
+    """Ticks every `INTERVAL` seconds, and what comes between is caught up with as the collector process does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picture: Snapshot | None = None
+        self._due = 0.0
+
+    def pump(self) -> Snapshot:
+        """Wait for something to happen, at most until the next tick is due."""
+        now = time.monotonic()
+        if self.picture is None or now >= self._due:
+            self.picture = self.tick()
+            self._due = now + INTERVAL
+        now = time.monotonic()
+        pause = max(0.0, min(self._due, self.collector.due(now)) - now)
+        select.select(self.collector.watched(now), [], [], min(pause, 0.05))
+        self.collector.catch_up(time.monotonic())
+        return self.picture
+
+    def settled(self) -> Snapshot:
+        """The picture of a tick later, with everything that has happened until now."""
+        shown = self.picture
+        while self.pump() is shown:
+            pass
+        shown = self.picture
+        while self.pump() is shown:
+            pass
+        assert self.picture is not None
+        return self.picture
 
 
 def connections(picture: Snapshot, inode: int) -> list[Connection]:

@@ -12,10 +12,20 @@ from hypothesis import strategies as st
 
 from nettop.batch import new_events, print_fields, select, table
 from nettop.fields import CONNECTIONS, EVENTS, NAMESPACES, PROCESSES, VIEWS, View
+from nettop.format import cell_width
 from nettop.jsonlines import json_lines
 from nettop.order import parse_sort
 from nettop.query import parse
-from tests.support.rows import NOW, connection, event, many_connections, namespace_row, process_row, snapshot
+from tests.support.rows import (
+    NOW,
+    connection,
+    container_row,
+    event,
+    many_connections,
+    namespace_row,
+    process_row,
+    snapshot,
+)
 
 ANYTHING = st.text(st.characters(exclude_categories=[]))
 
@@ -51,6 +61,22 @@ def test_a_table_without_a_header_is_rows_only() -> None:
     assert printed(NAMESPACES, [namespace_row()], "netns_name pid", header=False) == "host  1\n"
     assert printed(NAMESPACES, [], "netns_name pid", header=False) == ""
     assert printed(NAMESPACES, [], "netns_name pid") == "NAME  PID\n"
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("room", [40, 80, 120, 200])
+def test_on_a_terminal_the_columns_that_are_worth_least_go_until_the_others_fit(view: View, room: int) -> None:
+    picture = snapshot(many_connections(5), [process_row()], [namespace_row()], [event()], containers=[container_row()])
+    out = io.StringIO()
+    table(view, list(view.rows(picture)), None, NOW, True, out.write, room)
+    lines = out.getvalue().splitlines()
+    assert all(cell_width(line) <= room for line in lines)
+    titles = [view.field(name).title for name in view.columns if name not in view.optional]
+    assert room == 40 or all(title in lines[0] for title in titles)
+
+
+def test_columns_that_were_asked_for_are_all_there_however_narrow_the_terminal() -> None:
+    assert printed(NAMESPACES, [namespace_row()], "netns_name pid pid") == "NAME  PID  PID\nhost    1    1\n"
 
 
 @given(ANYTHING)

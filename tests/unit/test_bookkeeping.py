@@ -16,17 +16,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from nettop.collector.alone import Alone
 from nettop.collector.changes import Rehomed
 from nettop.collector.evidence import Sightings
 from nettop.collector.health import HealthBook
+from nettop.collector.lineage import Lineage
 from nettop.collector.outbox import Outbox
 from nettop.collector.reader import OWN, Names
 from nettop.collector.resolver import Resolver
 from nettop.collector.sockets import SocketTracker
 from nettop.collector.traffic import TrafficBook
+from nettop.kernel.cn_proc import ProcEvent
 from nettop.kernel.inet_diag import Found, Known
 from nettop.kernel.procfs import Descriptors, Gone
-from nettop.model import Namespace, Process, ProcessKey
+from nettop.model import Namespace, Owner, Process, ProcessKey
 from nettop.snapshot import Snapshot
 from nettop.store import Store
 from tests.support.rows import connection, container_row, namespace_row, process_row
@@ -56,6 +59,10 @@ class Kernel:
 
     def __init__(self) -> None:
         self.sockets: dict[int, Made] = {}
+        self.makers: dict[int, int] = {}
+        """Number of a socket → pid of who made it, of all that ever were."""
+        self.run = dict.fromkeys(PIDS, 0)
+        """pid → how often it has run."""
         self.processes = {pid: pid * 10 for pid in PIDS}
         """pid → start time."""
         self.messages: list[bytes] = []
@@ -163,7 +170,9 @@ class FakeReader:
         self.idleness = mock.Mock()
         self.read_at: float | None = None
         self.path = ""
-        self.pid: int | None = None
+
+    def lead(self, path: str, _pid: int | None) -> None:
+        self.path = path
 
     def connect(self) -> None:
         return None
@@ -205,6 +214,11 @@ class FakeProc:
         held = [(m.holders[pid], 1000 + m.number) for m in self._kernel.sockets.values() if pid in m.holders]
         return Descriptors(held, len(held))
 
+    def run_times(self, pid: int, _most: int) -> tuple[bytes, ...]:
+        if pid not in self._kernel.processes:
+            raise Gone(pid)
+        return (b"%d" % self._kernel.run[pid],)
+
 
 class FakeProcesses:
     """What is known of processes: that of the last tick, as the tracker of processes has it."""
@@ -237,7 +251,10 @@ class Bookkeeping(RuleBasedStateMachine):
         self.overrun = False
         self.outbox = Outbox()
         self.processes = FakeProcesses()
-        self.resolver = Resolver(FakeProc(self.kernel))  # type: ignore[arg-type]
+        proc: Any = FakeProc(self.kernel)
+        self.resolver = Resolver(proc)
+        self.sightings = Sightings()
+        self.alone = Alone(proc, lambda _: list(self.kernel.processes), self.processes.get, lambda: self.now)
         self.namespace = self.outbox.new_id()
         self.outbox.put("namespaces", self.namespace, self._namespace())
         self.containers = [self.outbox.new_id() for _ in range(2)]
@@ -255,7 +272,9 @@ class Bookkeeping(RuleBasedStateMachine):
                 mock.Mock(),
                 self.processes,  # type: ignore[arg-type]
                 self.book,
-                Sightings(),
+                self.sightings,
+                Lineage(self.processes.get, lambda _: 0.0),
+                self.alone,
                 lambda _cgroups: None,
             )
         with mock.patch(
@@ -277,6 +296,41 @@ class Bookkeeping(RuleBasedStateMachine):
         if pid in self.kernel.processes:
             number = next(self.numbers)
             self.kernel.sockets[number] = Made(number, pid)
+            self.kernel.makers[number] = pid
+            self.kernel.run[pid] += 1
+
+    @rule(pid=st.sampled_from(PIDS), seen=st.booleans())
+    def call(self, pid: int, seen: bool) -> None:
+        """A short connection, of which nothing is heard but its end, unless somebody happened to look."""
+        if pid in self.kernel.processes:
+            self.now += 0.2
+            self.open(pid)
+            made = self.kernel.sockets[max(self.kernel.sockets)]
+            made.tx += 3
+            self.kernel.tx += 3
+            if seen:
+                self.sightings.saw(made.cookie, Owner(pid, self.kernel.processes[pid], 100 + made.number))
+            self._end(made)
+            self.drain()
+
+    @rule(pid=st.sampled_from(PIDS), others=st.lists(st.tuples(st.sampled_from(PIDS), st.booleans()), max_size=2))
+    def talk(self, pid: int, others: list[tuple[int, bool]]) -> None:
+        """A process goes on talking to the same place, and perhaps others do."""
+        self.call(pid, seen=True)
+        self.call(pid, seen=False)
+        self.tick()
+        self.call(pid, seen=False)
+        for other, seen in others:
+            self.call(other, seen)
+        self.tick()
+
+    @precondition(lambda self: self.kernel.sockets)
+    @rule(data=st.data())
+    def sight(self, data: st.DataObject) -> None:
+        """Somebody looks at the descriptors of a process between two ticks."""
+        made = data.draw(st.sampled_from(list(self.kernel.sockets.values())))
+        for pid, descriptor in made.holders.items():
+            self.sightings.saw(made.cookie, Owner(pid, self.kernel.processes[pid], descriptor))
 
     @precondition(lambda self: self.kernel.sockets)
     @rule(data=st.data(), received=st.integers(0, 5), sent=st.integers(0, 5))
@@ -292,6 +346,8 @@ class Bookkeeping(RuleBasedStateMachine):
         made = data.draw(st.sampled_from(list(self.kernel.sockets.values())))
         if pid in self.kernel.processes and made.holders:
             made.holders[pid] = 100 + made.number
+            for each in made.holders:
+                self.kernel.run[each] += 1
 
     @precondition(lambda self: self.kernel.sockets)
     @rule(data=st.data(), lingers=st.booleans())
@@ -299,7 +355,9 @@ class Bookkeeping(RuleBasedStateMachine):
         """One holder closes it; when none is left the kernel may keep it for a while, to send what is left."""
         made = data.draw(st.sampled_from(list(self.kernel.sockets.values())))
         if made.holders:
-            made.holders.pop(data.draw(st.sampled_from(sorted(made.holders))))
+            pid = data.draw(st.sampled_from(sorted(made.holders)))
+            del made.holders[pid]
+            self.kernel.run[pid] += 1
         if not made.holders and not lingers:
             self._end(made)
 
@@ -318,13 +376,19 @@ class Bookkeeping(RuleBasedStateMachine):
     @rule(pid=st.sampled_from(PIDS))
     def exit(self, pid: int) -> None:
         if self.kernel.processes.pop(pid, None) is not None:
+            self._hear("exit", pid)
             for made in list(self.kernel.sockets.values()):
                 if made.holders.pop(pid, None) and not made.holders:
                     self._end(made)
 
     @rule(pid=st.sampled_from(PIDS))
     def begin(self, pid: int) -> None:
-        self.kernel.processes.setdefault(pid, int(self.now) % 100_000 + pid)
+        if pid not in self.kernel.processes:
+            self.kernel.processes[pid] = int(self.now) % 100_000 + pid
+            self._hear("fork", pid)
+
+    def _hear(self, kind: str, pid: int) -> None:
+        self.alone.hear([ProcEvent(kind, self.now, pid, pid, None, None, "")], self.now)
 
     @rule(pid=st.sampled_from(PIDS), data=st.data())
     def move_house(self, pid: int, data: st.DataObject) -> None:
@@ -424,6 +488,22 @@ class Bookkeeping(RuleBasedStateMachine):
             ]
             assert of_all[0] == of_all[1], figure
 
+    @invariant()
+    def nobody_has_what_another_made(self) -> None:
+        """Of what was passed on it is who was seen with it; what nobody saw is its maker's, or nobody's."""
+        assert self.picture is not None
+        for row in self.picture.connections.values():
+            if row.owner_by == "peer":
+                assert {owner.pid for owner in row.owners} == {self.kernel.makers[row.socket.cookie or 0]}
+
+    @invariant()
+    def what_was_made_was_made_to_somewhere(self) -> None:
+        assert self.picture is not None
+        made = self.picture.destinations.values()
+        assert sum(each.opened for each in made) == self.picture.traffic.opened
+        assert sum(each.rx_bytes for each in made) <= self.kernel.rx
+        assert sum(each.tx_bytes for each in made) <= self.kernel.tx
+
     def teardown(self) -> None:
         """When all is heard of, the tables say what a fresh scan says, and every byte was counted once."""
         if not hasattr(self, "picture"):
@@ -442,6 +522,8 @@ class Bookkeeping(RuleBasedStateMachine):
                 assert held == made.holders.keys()
         if not self.overrun and all(made.listed for made in self.kernel.sockets.values()):
             assert self.picture.traffic.tx_bytes == self.kernel.tx
+            lives = sum(made.tx for made in self.kernel.sockets.values())
+            assert sum(made.tx_bytes for made in self.picture.destinations.values()) == self.kernel.tx - lives
 
 
 TestBookkeeping = Bookkeeping.TestCase

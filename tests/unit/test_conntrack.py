@@ -160,7 +160,20 @@ def test_sockets_that_were_there_before_are_found_in_the_table() -> None:
     told.search({CLIENT: {1: AT_CLIENT}})
     told.translations.settle(0.0)
     assert told == {1: Nat("10.2.0.2", 80)}
-    assert told.translations.seek() is None, "each flow is looked for once"
+    assert told.translations.seek() is not None, "in the next tick too: its packets may have come between two readings"
+    assert told.translations.seek() is None, "and no more"
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_new_flow_is_not_looked_for_where_nothing_moves(old: bool) -> None:
+    told = Told()
+    told.translations.learn(ROUTER, [PUBLISHED], 0.0, old)
+    sought = told.translations.seek()
+    assert sought is not None
+    assert sought.everywhere is old, "an old one may have moved nothing lately"
+    again = told.translations.seek()
+    assert again is not None
+    assert not again.everywhere
 
 
 def test_an_ipv6_socket_that_talks_ipv4_is_found() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nettop.collector.idleness import Idleness
+from nettop.collector.idleness import Idleness, Look
 from nettop.kernel.inet_diag import Found
 from nettop.kernel.sockstat import Counts, parse_counts, read_counts
 from tests.support.rows import connection
@@ -19,7 +19,7 @@ COUNTS = Counts(b"10", (b"1",))
 
 
 def look(idleness: Idleness, slow: bool = False, *found: Found) -> None:
-    idleness.begin(slow)
+    idleness.begin(Look.ALL if slow else Look.TRAFFIC)
     for said in found:
         idleness.note(said)
 
@@ -27,6 +27,7 @@ def look(idleness: Idleness, slow: bool = False, *found: Found) -> None:
 def at_rest() -> Idleness:
     """A namespace that was looked at in full, and where nothing has happened since."""
     idleness = Idleness()
+    assert idleness.due(COUNTS, False, True)
     look(idleness, True)
     assert not idleness.due(COUNTS, False, True)
     return idleness

@@ -8,7 +8,7 @@ import pytest
 
 from nettop.collector.health import HealthBook
 from nettop.collector.outbox import Outbox
-from nettop.collector.registry import ASK_AGAIN, RENEW, WALK_EVERY, Registry
+from nettop.collector.registry import ASK_AGAIN, FROZEN_EVERY, PATIENCE, RENEW, WALK_EVERY, Registry
 from nettop.kernel import cgroup_fs
 from nettop.kernel.cgroup import parse_cgroup
 from nettop.model import Cgroup, Container, Process
@@ -51,12 +51,14 @@ class Room:
         self.now = 1000.0
         self.tree: dict[int, str] = {}
         self.kills: dict[str, int] = {}
+        self.frozen: set[str] = set()
         self.walks = 0
         monkeypatch.setattr("nettop.collector.registry.monotonic", lambda: self.now)
-        monkeypatch.setattr(cgroup_fs, "read_mounts", lambda: cgroup_fs.CgroupMounts("/nowhere", None))
+        monkeypatch.setattr(cgroup_fs, "read_mounts", lambda: cgroup_fs.CgroupMounts("/nowhere", None, None))
         monkeypatch.setattr(cgroup_fs, "walk", self._walk)
         monkeypatch.setattr(cgroup_fs, "cgroup_id", self._number)
         monkeypatch.setattr(cgroup_fs, "read_oom_kills", lambda _mounts, path: self.kills.get(path))
+        monkeypatch.setattr(cgroup_fs, "read_frozen", lambda _mounts, path: path in self.frozen)
         self.outbox = Outbox()
         self.runtimes = Answering()
         self.registry = Registry(self.outbox, HealthBook(self.outbox), self.runtimes)  # type: ignore[arg-type]
@@ -188,14 +190,21 @@ def test_a_runtime_that_does_not_tell_by_itself_is_asked_now_and_then(room: Room
 
 
 def test_the_reason_why_a_runtime_does_not_answer_is_told_until_it_does(room: Room) -> None:
+    def complaints() -> list[str]:
+        room.registry.listen()
+        room.tick()
+        return [row.reason for row in room.told["health"].values()]
+
     room.runtimes.trouble = {"docker": "it does not answer in time"}
-    room.registry.listen()
-    room.tick()
-    assert [row.source for row in room.told["health"].values()] == ["runtime:docker"]
+    assert complaints() == [], "there is no container that it could name"
+    row = room.place(f"/docker/{A}")
+    assert complaints() == ["containers of docker go by their ids: it does not answer in time"]
     room.runtimes.trouble = {}
-    room.registry.listen()
-    room.tick()
-    assert room.told["health"] == {}
+    assert complaints() == []
+    room.runtimes.trouble = {"docker": "it does not answer in time"}
+    assert complaints()
+    room.registry.take_census([], set())
+    assert complaints() == [], f"{row} is gone"
 
 
 def test_a_row_tells_its_oldest_process_and_goes_when_none_is_listed(room: Room) -> None:
@@ -208,6 +217,87 @@ def test_a_row_tells_its_oldest_process_and_goes_when_none_is_listed(room: Room)
     assert room.tick() == {}
     assert room.runtimes.forgotten == [("docker", A)]
     assert room.place(f"/docker/{A}") != row
+
+
+def test_where_no_runtime_tells_the_state_the_kernel_does(room: Room) -> None:
+    row = room.place("/default/box")
+
+    def state() -> str | None:
+        for _ in range(FROZEN_EVERY):
+            rows = room.tick()
+        return rows[row].state
+
+    room.registry.take_census([member(row)], {row})
+    assert state() == "running"
+    room.answer("box", kind="containerd", name="box")
+    room.registry.listen()
+    assert state() == "running", "containerd's files do not tell"
+    room.frozen = {"/default/box"}
+    assert state() == "paused"
+    room.frozen = set()
+    room.registry.take_census([], {row})
+    assert room.tick()[row].state == "exited", "at once"
+
+
+def test_what_the_runtime_says_of_the_state_goes_before_what_the_kernel_shows(room: Room) -> None:
+    row = room.place(f"/docker/{A}")
+    room.registry.take_census([member(row)], {row})
+    assert room.tick()[row].state == "running"
+    room.answer(A, state="restarting", started=99.5)
+    room.registry.listen()
+    room.registry.take_census([member(row)], {row})
+    for _ in range(FROZEN_EVERY):
+        told = room.tick()[row]
+    assert (told.state, told.started) == ("restarting", 99.5)
+
+
+def test_a_container_that_its_runtime_has_forgotten_is_what_the_kernel_shows(room: Room) -> None:
+    row = room.place(f"/docker/{A}")
+    room.registry.take_census([member(row)], {row})
+    room.answer(A, name="web", state="running")
+    room.registry.listen()
+    room.registry.take_census([], {row})
+    assert room.tick()[row].state == "running", "as far as its runtime has said"
+    room.runtimes.answers["docker", A] = None
+    room.registry.listen()
+    assert (room.tick()[row].state, room.tick()[row].name) == ("exited", "web")
+
+
+def test_units_have_no_state_and_began_with_their_oldest_process(room: Room) -> None:
+    row = room.place("/system.slice/nginx.service")
+    process = member(row)
+    room.registry.take_census([process], {row})
+    for _ in range(FROZEN_EVERY):
+        told = room.tick()[row]
+    assert (told.state, told.started) == (None, process.started)
+
+
+def test_a_pause_process_of_a_pod_is_a_sandbox_until_a_runtime_says_more(room: Room) -> None:
+    pod = f"/kubepods/besteffort/pod{'0' * 32}"
+    rows = [room.place(f"{pod}/{A}", "pause"), room.place(f"{pod}/{B}"), room.place(f"/docker/{A}", "pause")]
+    members = [member(row)._replace(comm=comm) for row, comm in zip(rows, ("pause", "nginx", "pause"), strict=True)]
+    room.registry.take_census(members, set(rows))
+    assert [room.tick()[row].kind for row in rows] == ["sandbox", "container", "container"]
+    room.answer(A, kind="kubernetes", runtime="containerd", name="pause")
+    room.registry.listen()
+    room.registry.take_census(members, set(rows))
+    assert room.tick()[rows[0]].kind == "container"
+
+
+def test_a_container_that_its_runtime_will_start_again_stays_listed_a_while(room: Room) -> None:
+    row = room.place(f"/docker/{A}")
+    room.registry.take_census([member(row)], {row})
+    room.answer(A, name="crash", state="restarting")
+    room.registry.listen()
+    assert room.registry.take_census([], set()) == []
+    assert room.tick()[row].state == "restarting"
+    assert room.place(f"/docker/{A}") == row, "the same, when it is back"
+    room.registry.take_census([member(row)], {row})
+    room.registry.take_census([], set())
+    room.now += PATIENCE - 1
+    assert room.registry.take_census([], set()) == []
+    room.now += 1
+    assert room.registry.take_census([], set()) == [row]
 
 
 def test_the_oom_killers_work_is_counted_at_once_where_a_process_has_ended(room: Room) -> None:

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from nettop.runtimes import containerd, crio, engine, unix_http
 from nettop.runtimes.facts import LABELS, TEXT, ContainerFacts, RuntimeTrouble, timestamp
-from nettop.runtimes.labels import Place, place
 from nettop.runtimes.runtimes import Key, Runtimes
 
 ID = "f" * 64
@@ -30,64 +29,6 @@ NAMES = st.sampled_from(["Name", "Config", "State", "Labels", "Image", "Status",
 SHAPED = st.recursive(
     JSON, lambda children: st.dictionaries(NAMES, children, min_size=1), max_leaves=20
 )  # JSON that has the right names in the wrong places
-
-
-class TestPlaces:
-    """Labels as they are found in the field; the origin beside each."""
-
-    @pytest.mark.parametrize(
-        ("labels", "expected"),
-        [
-            ({}, Place(None, None, None, None, False)),
-            (  # dockershim and cri-dockerd, pkg/kubelet/types/labels.go
-                {
-                    "io.kubernetes.container.name": "nginx",
-                    "io.kubernetes.pod.name": "web-0",
-                    "io.kubernetes.pod.namespace": "shop",
-                    "io.kubernetes.docker.type": "container",
-                },
-                Place("web-0", "shop", "nginx", None, False),
-            ),
-            (  # its pause container
-                {
-                    "io.kubernetes.container.name": "POD",
-                    "io.kubernetes.pod.name": "web-0",
-                    "io.kubernetes.pod.namespace": "shop",
-                    "io.kubernetes.docker.type": "podsandbox",
-                },
-                Place("web-0", "shop", None, None, True),
-            ),
-            (  # containerd, pkg/cri/annotations/annotations.go
-                {
-                    "io.kubernetes.cri.container-name": "nginx",
-                    "io.kubernetes.cri.container-type": "container",
-                    "io.kubernetes.cri.sandbox-name": "web-0",
-                    "io.kubernetes.cri.sandbox-namespace": "shop",
-                },
-                Place("web-0", "shop", "nginx", None, False),
-            ),
-            (
-                {"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-name": "web-0"},
-                Place("web-0", None, None, None, True),
-            ),
-            (  # docker stack deploy
-                {
-                    "com.docker.stack.namespace": "shop",
-                    "com.docker.swarm.service.name": "shop_web",
-                    "com.docker.swarm.task.name": "shop_web.1.x8k2",
-                },
-                Place(None, None, None, "shop/web", False),
-            ),
-            (  # docker compose up
-                {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"},
-                Place(None, None, None, "shop/web", False),
-            ),
-        ],
-    )
-    def test_orchestrators_tell_by_labels_where_a_container_belongs(
-        self, labels: dict[str, str], expected: Place
-    ) -> None:
-        assert place(labels) == expected
 
 
 class TestAnswers:
@@ -132,6 +73,20 @@ class TestAnswers:
         assert facts is not None
         assert (facts.name, facts.image, facts.pid) == ("nginx", "nginx:1.27", 4711)
         assert containerd.ask(str(tmp_path), "e" * 64) is None
+
+    def test_crio_tells_which_container_only_holds_a_pod(self) -> None:
+        answer = {
+            "name": "k8s_POD_web-0_shop_1b4e28ba_0",
+            "labels": {"io.kubernetes.pod.name": "web-0"},
+            "annotations": {"io.kubernetes.pod.namespace": "shop"},
+            "crio_annotations": {"io.kubernetes.cri-o.ContainerType": "sandbox"},
+        }
+        facts = crio.parse_container(ID, answer)
+        assert (facts.sandbox, facts.pod, facts.k8s_container) == (True, "web-0", None)
+
+    def test_an_engine_that_answers_about_another_container_is_not_believed(self) -> None:
+        with pytest.raises(RuntimeTrouble, match="another container"):
+            engine.parse_inspect("docker", ID, {"Id": "f" * 63 + "e", "Name": "/web"})
 
     @given(SHAPED)
     def test_whatever_a_runtime_says_facts_are_bounded(self, answer: Any) -> None:
@@ -315,6 +270,68 @@ class TestRuntimes:
         runtimes.ask("docker", ID)
         assert wait_for(runtimes, ("docker", ID)) is None
         assert threading.active_count() <= before
+
+    def test_that_there_is_nobody_to_ask_is_told_until_there_is(self, tmp_path: Path) -> None:
+        runtimes = Runtimes({"docker": (str(tmp_path / "docker"),)})
+        runtimes.ask("docker", ID)
+        assert runtimes.troubles() == {"docker": "none is found where it usually is"}
+        with served(tmp_path / "docker", answer({"Name": "/web"})):
+            runtimes.ask("docker", ID)
+            assert runtimes.troubles() == {}
+            runtimes.close()
+
+    def test_who_is_not_asked_any_more_is_missed_no_more(self) -> None:
+        runtimes = Runtimes({})
+        for kind, container_id in (("kubernetes", ID), ("container", ID)):
+            runtimes.ask(kind, container_id)
+            assert list(runtimes.troubles()) == ["an unknown runtime"]
+            runtimes.forget(kind, container_id)
+            assert runtimes.troubles() == {}
+
+    def test_two_runtimes_whose_containers_begin_with_the_same_digits_are_not_mixed_up(self, tmp_path: Path) -> None:
+        one, other = "ab" * 6 + "0" * 52, "ab" * 6 + "1" * 52
+        with (
+            served(tmp_path / "docker", answer({"Id": one, "Name": "/web"})) as docker,
+            served(tmp_path / "podman", answer({"Id": other, "Name": "db"})) as podman,
+        ):
+            runtimes = Runtimes({"docker": (docker,), "podman": (podman,)})
+            for key, name in ((("docker", one), "web"), (("podman", other), "db")):
+                runtimes.ask(*key)
+                facts = wait_for(runtimes, key)
+                assert facts is not None
+                assert facts.name == name
+            runtimes.ask("podman", one)  # the same digits, and not its own
+            assert wait_for(runtimes, ("podman", one)) is None
+            assert runtimes.troubles() == {"podman": "it answers about another container"}
+            runtimes.close()
+
+    def test_what_happened_while_an_engine_was_away_is_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("nettop.runtimes.runtimes.PAUSE", 0.05)
+        names = iter(["/before", "/after", "/after"])
+        listening, restarted = threading.Event(), threading.Event()
+
+        def behave(connection: socket.socket, request: bytes) -> None:
+            if b"/events" in request:
+                listening.set()
+                restarted.wait(20)  # then the stream ends, and another begins
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                hang(connection)
+            else:
+                answer({"Name": next(names)})(connection)
+
+        with concurrently_served(tmp_path / "docker", behave) as path:
+            runtimes = Runtimes({"docker": (path,)})
+            runtimes.ask("docker", ID)
+            before = wait_for(runtimes, ("docker", ID))
+            assert listening.wait(20)
+            restarted.set()
+            after = wait_for(runtimes, ("docker", ID))
+            assert before is not None
+            assert after is not None
+            assert (before.name, after.name) == ("before", "after")
+            runtimes.close()
 
     def test_a_change_is_answered_without_a_question(self, tmp_path: Path) -> None:
         names = iter(["/before", "/after"])

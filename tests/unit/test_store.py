@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nettop import format as text
 from nettop.fields import CONNECTIONS, VIEWS
 from nettop.model import Delta, Health
-from nettop.snapshot import EMPTY, Connection, Coverage, HostRates
+from nettop.snapshot import EMPTY, Connection, Coverage, HostRates, LinkRate
 from nettop.store import Store
 from nettop.wire import decode, encode
 from tests.support.deltas import delta, deltas
@@ -218,7 +218,7 @@ def test_counters_that_run_backwards_are_no_negative_rate(machine: Watched) -> N
     assert machine.connection(socket).retrans_rate == 0.0
     assert machine.namespace(namespace).rx_rate == 0.0
     assert machine.process(process).cpu == 0.0
-    assert shown.rates == HostRates(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert shown.rates == HostRates(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (LinkRate("eth0", 0.0, 0.0),))
 
 
 def test_a_clock_that_stands_still_or_runs_backwards_gives_no_rates(machine: Watched) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nettop.model import Health, Owner, ProcessKey, Socket
-from nettop.snapshot import EMPTY, Coverage, HostRates
+from nettop.snapshot import EMPTY, Coverage, HostRates, LinkRate
 from nettop.store import EVENTS_KEPT, Store
 from nettop.store.history import LENGTH
 from tests.support.deltas import delta
@@ -208,8 +208,24 @@ def test_host_rates_are_those_of_the_last_interval(machine: Watched) -> None:
     machine.set("host", 0, tcp_out_segs=1097, tcp_retrans_segs=13)
     shown = machine.picture(seconds=2.0).rates
     assert shown.collector_cpu == pytest.approx(0.5)
-    assert shown._replace(collector_cpu=None) == HostRates(25.0, 40.0, 4.0, 3.0, 2.0, None)
+    links = (LinkRate("eth0", 40.0, 4.0),)
+    assert shown._replace(collector_cpu=None) == HostRates(25.0, 40.0, 4.0, 3.0, 2.0, None, links)
     assert list(machine.store.host_history()) == [EMPTY.rates, shown]
+
+
+def test_what_passes_a_bridge_on_its_way_to_a_card_counts_once(machine: Watched) -> None:
+    host, inside = machine.add_namespace(HOST_NETNS), machine.add_namespace(5, kind="container")
+    links = {name: machine.add_interface(HOST_NETNS, name) for name in ("docker0", "veth1", "eth0", "eth1")}
+    links["veth2"] = machine.add_interface(5, "veth2")
+    for name, kind in (("docker0", "bridge"), ("veth1", "veth"), ("veth2", "veth")):
+        machine.set("interfaces", links[name], kind=kind)
+    machine.picture()
+    for received, name in enumerate(("docker0", "veth1", "eth0", "eth1", "veth2"), 1):
+        machine.set("counters", links[name], rx_bytes=100 * received, tx_bytes=10)
+    shown = machine.picture()
+    assert rates(machine.namespace(host)) == (300.0 + 400.0, 20.0)
+    assert rates(machine.namespace(inside)) == (500.0, 10.0)
+    assert shown.rates.links == (LinkRate("eth1", 400.0, 10.0), LinkRate("eth0", 300.0, 10.0)), "the busiest first"
 
 
 def test_segments_sent_again_are_unknown_where_the_kernel_does_not_say(machine: Watched) -> None:

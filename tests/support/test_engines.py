@@ -1,0 +1,62 @@
+"""Engines that a test has started leave the machine as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import netns
+from tests.support.engines import CGROUPS, CNI_STATE, containerd, docker, podman
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a container engine needs root"),
+]
+
+OURS = ("docker", "podman")
+"""What the rules of an engine have in their names."""
+
+
+def traces(home: Path) -> dict[str, set[str]]:
+    """What engines that live in `home`, or in a directory of podman's own, may have left."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    cgroups = {str(path) for pattern in ("*", "*/*") for path in CGROUPS.glob(pattern) if path.is_dir()}
+    processes = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            if str(home) in command or "/tmp/podman" in command:
+                processes.add(f"{entry.name} {command}")
+    return {
+        "mounts": {line.split()[4] for line in lines if str(home) in line or "/tmp/podman" in line},
+        "cgroups": {path for path in cgroups if path.rpartition("/")[2] in ("docker", "default", "libpod_parent")},
+        "processes": processes,
+        "namespaces": set(netns.named("nettop-engine")),
+        "rules": set(_rules()),
+        "files": {str(path) for path in CNI_STATE.glob("**/*")},
+    }
+
+
+def _rules() -> list[str]:
+    if shutil.which("iptables-save") is None:
+        return []
+    said = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
+    return [line for line in said.splitlines() if any(name in line.lower() for name in (*OURS, "cni-"))]
+
+
+@pytest.mark.parametrize("engine", [docker, podman, containerd])
+def test_nothing_is_left_behind(engine: Callable[..., Any], tmp_path: Path) -> None:
+    before = traces(tmp_path)
+    with podman() if engine is podman else engine(tmp_path) as started:
+        published = () if engine is containerd else ("-p", "18084:80")
+        started.run("left", *published)
+        during = traces(tmp_path)
+        assert during["processes"] > before["processes"]
+    assert traces(tmp_path) == before
