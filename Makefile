@@ -31,7 +31,7 @@ lint: $(VENV)/.installed-test
 test: $(VENV)/.installed-test
 	@.ci/packages
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup  # see tests/conftest.py
 
 bench: $(VENV)/.installed-test
 	@.ci/packages bench

@@ -50,15 +50,34 @@ def new_events(snapshot: Snapshot, seen_total: int) -> dict[int, Event]:
 # --- table -----------------------------------------------------------------------------------------------------------
 
 
-def table(view: View, rows: Sequence[Any], columns: Sequence[str], now: float, header: bool, write: Write) -> None:
+_GAP = "  "
+
+
+def table(
+    view: View,
+    rows: Sequence[Any],
+    columns: Sequence[str] | None,
+    now: float,
+    header: bool,
+    write: Write,
+    room: int | None = None,
+) -> None:
     """Write the rows as a table: a column is as wide as its widest cell, two blanks stand between columns.
 
-    Every cell is safe for a terminal (`format.safe`), and the last column is not padded. KeyError for a column the
-    view does not have.
+    Where the view's own columns (None) take more than `room`, those are left out that are worth least, and in the end
+    the lines are cut. Every cell is safe for a terminal (`format.safe`), and the last column is not padded.
+    KeyError for a column the view does not have.
     """
-    texts = [_column(view.field(name), rows, now, header) for name in columns]
-    for line in zip(*texts, strict=True):
-        write("  ".join(line).rstrip() + "\n")
+    names = list(columns or view.columns)
+    texts = {name: _column(view.field(name), rows, now, header) for name in names}
+    if room is not None and (rows or header):
+        for name in view.optional:
+            # every cell of a column is as wide as its first
+            if sum(cell_width(texts[shown][0]) + len(_GAP) for shown in names) - len(_GAP) > room:
+                names.remove(name)
+    for cells in zip(*(texts[name] for name in names), strict=True):
+        line = _GAP.join(cells).rstrip()
+        write((line if room is None or cell_width(line) <= room else fit(line, room)) + "\n")
 
 
 def _column(field: Field, rows: Sequence[Any], now: float, header: bool) -> list[str]:

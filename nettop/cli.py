@@ -10,59 +10,45 @@ import argparse
 import contextlib
 import dataclasses
 import gc
-import itertools
 import os
+import signal
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nettop import __version__
-from nettop.config import LEAST_CPU, LONGEST, MOST_CPU, SHORTEST, THEMES, Config, ConfigError
-from nettop.fields import VIEWS, View, unknown_field
+from nettop.arguments import LISTEN, SHORTEST_TICK, WRONG_USAGE, attach_sort, parser
+from nettop.config import Config, ConfigError
+from nettop.errors import NothingReadableError, UnavailableError, UsageError
+from nettop.fields import VIEWS
+from nettop.recording.frames import RecordingError
 
 if TYPE_CHECKING:
     from nettop.config.session import Session
-    from nettop.order import Order
-    from nettop.query import Query, QueryError
-    from nettop.snapshot import Snapshot
+    from nettop.origin import Origin
 
-DONE, FAILED, WRONG_USAGE, NOTHING_READABLE = 0, 1, 2, 3
+DONE, FAILED, NOTHING_READABLE = 0, 1, 3
 
-DELAY = 1.0
-"""Seconds between two listings, unless asked otherwise."""
-NAMES_WITHIN = 0.3
-"""Seconds a first listing waits for what runtimes call their containers; it takes them some milliseconds."""
-SAMPLE_GAP = 0.5
-"""Seconds between the two samples that the rates of a first listing need."""
-
-
-LOG = 1_000_000
-"""Events of one interval that `nettop events` prints: all, unless memory is at stake."""
-
-
-class UsageError(Exception):
-    """What was asked cannot be understood; the message is one line."""
-
-
-class NothingReadableError(Exception):
-    """Neither processes nor sockets can be seen; the message is one line."""
+_CODES: dict[type[Exception], int] = {
+    UsageError: WRONG_USAGE,
+    UnavailableError: FAILED,
+    NothingReadableError: NOTHING_READABLE,
+    RecordingError: NOTHING_READABLE,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run nettop with these arguments (those of the process by default); its exit code."""
-    options = _parser().parse_args(_attach_sort(sys.argv[1:] if arguments is None else arguments))
-    run = _view if options.command in VIEWS else _COMMANDS[options.command]
+    options = parser().parse_args(attach_sort(sys.argv[1:] if arguments is None else arguments))
+    run = _list if options.command in VIEWS else _COMMANDS[options.command]
     try:
         code = run(options)
         sys.stdout.flush()
         return code
-    except UsageError as error:
-        print(f"nettop: {error}", file=sys.stderr)
-        return WRONG_USAGE
-    except NothingReadableError as error:
-        print(f"nettop: {error}", file=sys.stderr)
-        return NOTHING_READABLE
+    except tuple(_CODES) as error:
+        where = f"{options.recording or options.file}: " if isinstance(error, RecordingError) else ""
+        print(f"nettop: {where}{error}", file=sys.stderr)
+        return _CODES[type(error)]
     except (BrokenPipeError, KeyboardInterrupt):
         _write_no_more()
         return DONE
@@ -77,124 +63,26 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, with errors of one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(WRONG_USAGE, f"nettop: {message}; see `{self.prog} --help`\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="nettop",
-        description="top for the network: which process, in which namespace, holds which connection, how fast, and why",
-        epilog="Without a command, the full screen. Filters and fields: `nettop fields`.",
-    )
-    parser.add_argument("--version", action="version", version=f"nettop {__version__}")
-    parser.add_argument("-d", "--delay", type=_seconds, metavar="SECONDS", help="between two pictures (1)")
-    parser.add_argument("--theme", choices=THEMES, metavar="THEME", help="colours: " + ", ".join(THEMES))
-    parser.add_argument("--max-cpu", type=_percent, metavar="PERCENT", help="of one processor that nettop may use (25)")
-    parser.add_argument("--resolve", action="store_true", help="names of hosts and services instead of numbers")
-    parser.add_argument("--read-only", action="store_true", help="no signals, no nice values, no sockets closed")
-    parser.add_argument("--config", metavar="FILE", help="settings, instead of those in ~/.config/nettop/config.toml")
-    parser.add_argument(
-        "-b", "--batch", dest="command", action="store_const", const="processes", help="the same as `nettop processes`"
-    )
-    _add_view_options(parser, hidden=True)
-    parser.set_defaults(count=1, filter="")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    for view in VIEWS.values():
-        command = commands.add_parser(
-            view.name,
-            help=f"{view.title.lower()} as a plain table or as JSON lines",
-            argument_default=argparse.SUPPRESS,  # what was said before the command stands
-        )
-        command.add_argument("-d", "--delay", type=_seconds, metavar="SECONDS", help="between listings (1)")
-        _add_view_options(command)
-    fields = commands.add_parser("fields", help="every field of a view: name, unit, meaning")
-    fields.add_argument("view", nargs="?", choices=list(VIEWS), metavar="VIEW", help=", ".join(VIEWS))
-    doctor = commands.add_parser(
-        "doctor", help="what can and cannot be seen here, why, and the command that would help"
-    )
-    doctor.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object a check")
-    commands.add_parser("config", help="the settings of the full screen, each explained: a file to begin with")
-    return parser
-
-
-def _add_view_options(parser: argparse.ArgumentParser, hidden: bool = False) -> None:
-    """The options of a listing; the main parser knows them too, unmentioned, for `nettop -b`."""
-
-    def words(text: str) -> str:
-        return argparse.SUPPRESS if hidden else text
-
-    add = parser.add_argument
-    add("-n", "--count", type=_count, metavar="N", help=words("listings; 0: until interrupted (1)"))
-    add("-f", "--filter", metavar="EXPR", help=words("only rows that match, e.g. 'comm:nginx rate>1MB'"))
-    add("-s", "--sort", metavar="FIELD", help=words("sort by it; a leading - reverses"))
-    add("-c", "--columns", metavar="A,B,C", help=words("the fields to print"))
-    add("--limit", type=_count, metavar="N", help=words("at most N rows"))
-    add("--json", action="store_true", help=words("one JSON object a row, every field unless --columns"))
-    add("--closed", action="store_true", help=words("sockets and processes that ended a moment ago, too"))
-    add("--no-header", action="store_true", help=words("no line of titles"))
-    add("--no-rates", action="store_true", help=words("do not wait for the second sample that rates need"))
-
-
-def _attach_sort(arguments: Sequence[str]) -> list[str]:
-    """The arguments with `-s -rate` in the form that argparse does not take for two options."""
-    attached: list[str] = []
-    for word in arguments:
-        if attached and attached[-1] in ("-s", "--sort") and word.startswith("-"):
-            attached[-1] = f"--sort={word}"
-        else:
-            attached.append(word)
-    return attached
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        seconds = float(text)
-        if SHORTEST <= seconds <= LONGEST:
-            return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is not from {SHORTEST:g} to {LONGEST:g} seconds")
-
-
-def _percent(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        percent = float(text)
-        if LEAST_CPU <= percent <= MOST_CPU:
-            return percent
-    raise argparse.ArgumentTypeError(f"{text!r} is not from {LEAST_CPU:g} to {MOST_CPU:g} percent")
-
-
-def _count(text: str) -> int:
-    with contextlib.suppress(ValueError):
-        count = int(text)
-        if count >= 0:
-            return count
-    raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
-
-
 # --- the full screen -------------------------------------------------------------------------------------------------
 
 
 def _screen(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the full screen needs a terminal; `nettop processes` prints a plain table")
-    from nettop.collector import spawn
-    from nettop.memory import hold_little
-    from nettop.runtimes.places import PLACES
+    from nettop.memory import hold_little, leave_out_tls
 
     config = _config(options)
     gc.disable()  # what is imported stays; the screen looks for garbage when it has the time
     hold_little()
-    places = {**PLACES, **config.runtimes}
-    running = spawn.fork(config.interval, config.read_only, config.max_cpu, places)
+    origin = _origin(options, config)
+    leave_out_tls()
     from nettop import live
     from nettop.config.files import load_session
     from nettop.config.session import Session
+    from nettop.recording.past import Past
     from nettop.tui.app import NettopApp
 
-    source = live.Live(running, config.interval, config.read_only, config.max_cpu, places)
+    source = live.Live(origin, Past.kept())
     try:
         session = Session.begin(config, load_session(os.environ) if config.remember else None)
         app = NettopApp(source, config=config, session=session)
@@ -206,6 +94,31 @@ def _screen(options: argparse.Namespace) -> int:
         raise UsageError(f"{_config_name(options)}: {error}") from None
     finally:
         source.close()
+
+
+def _origin(options: argparse.Namespace, config: Config) -> Origin:
+    """A service where there is one for us; else a collector of our own, forked before anything large is imported."""
+    from nettop.service import client
+
+    connection = None if options.no_service else client.find(options.connect, _say)
+    if connection is not None:
+        from nettop.memory import leave_out_tls
+        from nettop.service.place import SOCKET
+
+        leave_out_tls()
+        from nettop.service.served import Served
+
+        return Served(connection, options.connect or SOCKET, config.interval, config.read_only)
+    from nettop.collector import spawn
+    from nettop.origin import Child
+    from nettop.runtimes.places import PLACES
+
+    settings = config.interval, config.read_only, config.max_cpu, {**PLACES, **config.runtimes}
+    return Child(spawn.fork(*settings), *settings)
+
+
+def _say(sentence: str) -> None:
+    print(f"nettop: {sentence}", file=sys.stderr, flush=True)
 
 
 def _config(options: argparse.Namespace) -> Config:
@@ -245,15 +158,46 @@ def _remember(session: Session) -> None:
 def _print_config(_options: argparse.Namespace) -> int:
     from nettop.config.files import config_path
     from nettop.config.template import default_text
-    from nettop.tui.commands import COMMANDS
+    from nettop.tui.commands import COMMANDS, TRAVELLING
     from nettop.tui.keymap import write_keys
 
-    commands = [(command.name, write_keys(command.keys), command.help) for command in COMMANDS]
+    commands = [(command.name, write_keys(command.keys), command.help) for command in (*COMMANDS, *TRAVELLING)]
     sys.stdout.write(default_text(config_path(os.environ), commands))
     return DONE
 
 
+def _replay(options: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the full screen needs a terminal; `nettop VIEW --from FILE --at TIME` prints a plain table")
+    from nettop.config.session import Session
+    from nettop.recording.replay import Replay
+    from nettop.tui.app import NettopApp
+
+    config = dataclasses.replace(_config(options), read_only=True)
+    try:
+        source = Replay.open(options.file, options.at)
+    except ValueError as error:
+        raise UsageError(f"--at: {error}") from None
+    try:
+        app = NettopApp(source, config=config, session=Session.begin(config))
+        app.run(mouse=app.mouse)
+    except ConfigError as error:
+        raise UsageError(f"{_config_name(options)}: {error}") from None
+    finally:
+        source.close()
+    for sentence in source.damage:
+        print(f"nettop: {options.file}: {sentence}", file=sys.stderr)
+    return app.return_code or DONE
+
+
 # --- plain views -----------------------------------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> int:
+    from nettop import listings
+
+    listings.run(options)
+    return DONE
 
 
 def _fields(options: argparse.Namespace) -> int:
@@ -264,108 +208,28 @@ def _fields(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _view(options: argparse.Namespace) -> int:
-    from nettop import batch
-    from nettop.jsonlines import json_lines
-    from nettop.query import QueryError
-
-    view = VIEWS[options.command]
-    columns = _columns(options.columns, view)
-    query, order = _query(options.filter, view), _order(options.sort or view.sort, view)
-    first = view.first()
-    gc.disable()  # everything is kept to the end anyway, and there is a lot of it
-    seen = 0
-    for listing, picture in enumerate(_snapshots(options, view)):
-        snapshot = picture
-        if not (snapshot.processes or snapshot.connections):
-            raise NothingReadableError("nothing can be read here; is /proc mounted?")
-        if view.name == "events":
-            snapshot = dataclasses.replace(snapshot, events=batch.new_events(snapshot, seen))
-            seen = snapshot.events_total
-        try:
-            rows = batch.select(snapshot, view, query, order, options.limit, snapshot.time, ended=options.closed)
-        except QueryError as error:  # a regular expression that takes for ever shows only on the rows
-            raise _bad_filter(error) from None
-        shown = view if snapshot.interval is not None else first
-        if options.json:
-            json_lines(shown, rows, columns, snapshot.time, snapshot.time, sys.stdout.write)
-        else:
-            if listing and view.name != "events":
-                sys.stdout.write("\n")
-            header = not options.no_header and not (listing and view.name == "events")
-            batch.table(shown, rows, columns or view.columns, snapshot.time, header, sys.stdout.write)
-        sys.stdout.flush()
-        gc.freeze()  # what the first listing made stays; from here on garbage is looked for among the young
-        gc.enable()
-    return DONE
+# --- a file of all that was seen -------------------------------------------------------------------------------------
 
 
-def _snapshots(options: argparse.Namespace, view: View) -> Iterator[Snapshot]:
-    """Pictures for a plain view, `options.count` of them, from a collector in this process."""
-    from nettop.collector.collector import Collector
-    from nettop.store import Store
+def _record(options: argparse.Namespace) -> int:
+    from pathlib import Path
 
-    log = view.name == "events"
-    store = Store(events_kept=LOG) if log else Store()
-    try:
-        collector = Collector(events_kept=LOG) if log else Collector()
-    except OSError as error:
-        raise NothingReadableError(f"nothing can be read here: {error}; is /proc mounted?") from None
-    collector.start()
-    with contextlib.closing(collector):
-        due = time.monotonic()
-        collector.tick(store.apply)
-        if view.name == "namespaces":
-            collector.read_links(wait=True)
-        collector.read_names(NAMES_WITHIN)
-        snapshot = store.apply(collector.take())
-        delay = options.delay or DELAY
-        gap = delay if log else 0.0 if options.no_rates else min(SAMPLE_GAP, delay)
-        for listing in itertools.count(1):
-            if gap:
-                due += gap
-                time.sleep(max(0.0, due - time.monotonic()))
-                collector.tick(store.apply)
-                if view.name == "namespaces":
-                    collector.read_links()
-                snapshot = store.apply(collector.take())
-            assert snapshot is not None, "a Delta taken whole completes a picture"
-            yield snapshot
-            if listing == options.count:
-                return
-            gap = delay
-
-
-def _columns(text: str | None, view: View) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    for name in names:
-        if name not in view.fields:
-            raise UsageError(f"--columns: {unknown_field(name, view)}")
-    return names or None
-
-
-def _query(text: str, view: View) -> Query:
     from nettop import query
+    from nettop.recording.tape import record
+    from nettop.recording.writer import Limits
 
+    def say(sentence: str) -> None:
+        print(f"nettop: {options.file}: {sentence}", file=sys.stderr, flush=True)
+
+    config = _config(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return query.parse(text, view)
+        wanted = query.parse(options.filter, VIEWS["connections"]) if options.filter else None
+        limits = Limits(options.max_size, options.max_age)
+        record(Path(options.file), config.interval, wanted, limits, options.max_cpu, say)
     except query.QueryError as error:
-        raise _bad_filter(error) from None
-
-
-def _bad_filter(error: QueryError) -> UsageError:
-    return UsageError(f"--filter, column {error.column + 1}: {error}")
-
-
-def _order(text: str, view: View) -> Order:
-    from nettop.order import parse_sort
-
-    try:
-        return parse_sort(text, view)
-    except ValueError as error:
-        raise UsageError(f"--sort: {error}") from None
+        raise UsageError(f"--filter, column {error.column + 1}: {error}") from None
+    return DONE
 
 
 # --- what can be seen ------------------------------------------------------------------------------------------------
@@ -385,5 +249,94 @@ def _doctor(options: argparse.Namespace) -> int:
     return DONE if doctor.well(checks) else FAILED
 
 
-_COMMANDS = {None: _screen, "fields": _fields, "config": _print_config, "doctor": _doctor}
+# --- a service -------------------------------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from nettop.service import place, server, unit
+    from nettop.service.policy import POLICIES
+
+    if options.unit:
+        sys.stdout.write(unit.text(sys.argv[0]))
+        return DONE
+    from nettop.memory import hold_little
+    from nettop.runtimes.places import PLACES
+
+    config = _config(options)
+    hold_little()
+    name = options.group or place.GROUP
+    gid = place.group_id(name)
+    if gid is None and options.group:
+        raise UsageError(f"--group: there is no group {name!r}")
+    shortest, places = options.delay or SHORTEST_TICK, {**PLACES, **config.runtimes}
+    terms = server.Terms(POLICIES[options.policy], shortest, config.max_cpu, places)
+    with contextlib.closing(place.Place(options.socket, gid)) as made:
+        who = "its own user alone" if gid is None else f"the group {name}"
+        print(f"nettop: at {options.socket}, for {who}; policy {options.policy}", file=sys.stderr, flush=True)
+        server.serve(made, os.geteuid(), terms)
+    return DONE
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def _export(options: argparse.Namespace) -> int:
+    from importlib import resources, util
+
+    if options.print:
+        sys.stdout.write((resources.files("nettop") / "export" / options.print).read_text(encoding="utf-8"))
+        return DONE
+    if util.find_spec("prometheus_client") is None:
+        raise UnavailableError("export needs prometheus_client: pip install 'nettop[metrics]'")
+    from nettop.collector import spawn
+    from nettop.memory import hold_little
+    from nettop.runtimes.places import PLACES
+
+    config = _config(options)
+    hold_little()
+    places = {**PLACES, **config.runtimes}
+    running = spawn.fork(config.interval, read_only=True, max_cpu=config.max_cpu, places=places)
+    from nettop import live
+    from nettop.export import service
+    from nettop.origin import Child
+
+    source = live.Live(Child(running, config.interval, read_only=True, max_cpu=config.max_cpu, places=places))
+    gc.freeze()  # what is imported stays
+    outlets = service.Outlets(options.listen or (None if options.textfile else LISTEN), options.textfile)
+    try:
+        service.run(source, outlets, options.series, lambda said: print(f"nettop: {said}", file=sys.stderr, flush=True))
+    finally:
+        source.close()
+    return DONE
+
+
+# --- the manual ------------------------------------------------------------------------------------------------------
+
+
+def _man(_options: argparse.Namespace) -> int:
+    from nettop.manual.page import page
+
+    sys.stdout.write(page(parser(), __version__))
+    return DONE
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from nettop.manual.shells import completion
+
+    sys.stdout.write(completion(parser(), options.shell))
+    return DONE
+
+
+_COMMANDS = {
+    None: _screen,
+    "fields": _fields,
+    "config": _print_config,
+    "doctor": _doctor,
+    "record": _record,
+    "replay": _replay,
+    "serve": _serve,
+    "export": _export,
+    "man": _man,
+    "completion": _completion,
+}
 """What runs a command that is no view; None is none."""

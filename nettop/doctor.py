@@ -17,6 +17,8 @@ from nettop.collector.checkup import OK, Check
 from nettop.collector.collector import Collector
 from nettop.format import bytes_, safe
 from nettop.kernel.host import CostReader
+from nettop.service import client
+from nettop.service.place import SOCKET
 from nettop.tui import terminal
 
 Write = Callable[[str], object]
@@ -47,6 +49,7 @@ def look(collector: Collector, environ: Mapping[str, str]) -> list[Check]:
     return [
         check_python(),
         *collector.examine(),
+        check_service(),
         check_terminal(environ),
         check_cost(after.cpu_seconds - before, after.private_bytes),
     ]
@@ -64,6 +67,22 @@ def check_python() -> Check:
         reason = f"not installed: {', '.join(missing)}"
         return Check("python", "degraded", reason, f"pip install {' '.join(missing)}", len(missing))
     return Check("python", OK, ", ".join(found), None, 1)
+
+
+def check_service(path: str = SOCKET) -> Check:
+    """Whether a service runs here, and this user may use it."""
+    try:
+        client.connect(path).close()
+    except client.RefusedError as error:
+        return Check("service", "degraded", str(error), error.remedy, 1)
+    except FileNotFoundError:
+        reason = "none runs here: with one, users who are not root see what root sees"
+        return Check("service", "absent", reason, "nettop serve --unit", 1)
+    except OSError as error:
+        return Check(
+            "service", "degraded", f"none answers at {path}: {error.strerror}", "sudo systemctl restart nettop", 1
+        )
+    return Check("service", OK, f"one runs at {path}, and may be used", None, 1)
 
 
 def check_terminal(environ: Mapping[str, str]) -> Check:

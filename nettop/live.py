@@ -1,4 +1,4 @@
-"""The collector of this machine as a source of pictures: started, listened to, and started again should it end."""
+"""A stream of Deltas as a source of pictures: listened to, and to another one should it end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from nettop import requests, wire
-from nettop.collector.spawn import Running, reap, start
 from nettop.kernel.host import CostReader
 from nettop.model import Delta
+from nettop.origin import Origin
+from nettop.recording.past import Past
+from nettop.recording.player import Player
+from nettop.recording.replay import REFUSAL
 from nettop.requests import Answer, Reply, Request, SetInterval
-from nettop.runtimes.places import PLACES, Places
 from nettop.snapshot import HostRates, Sample, Snapshot
 from nettop.store import Store
 
@@ -31,55 +33,70 @@ _ASKING = 32
 
 
 class Live:
-    """The screen's source: a collector process and the store it fills. See `tui.source.Source`."""
+    """The screen's source: an origin of Deltas and the store they fill. See `tui.source.Source`."""
 
-    def __init__(
-        self,
-        running: Running,
-        interval: float,
-        read_only: bool = False,
-        max_cpu: float | None = None,
-        places: Places = PLACES,
-    ) -> None:
-        """`running` was started with these: see `collector.child.serve`."""
-        self._running: Running | None = running
-        self._interval = interval
-        self._read_only = read_only
-        self._max_cpu = max_cpu
-        self._places = places
+    def __init__(self, origin: Origin, past: Past | None = None) -> None:
+        """`past` is where the last minutes are kept."""
+        self._origin = origin
+        self._connection: socket.socket | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._store = Store()
+        self.travel = past
         self._cost = CostReader()
 
     async def run(self, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]) -> None:
-        """Show every picture, until cancelled; a collector that ends is started again, and `notice` is told."""
+        """Show every picture, until cancelled; should the stream end, `notice` is told, and it begins anew."""
+        async with asyncio.TaskGroup() as tasks:
+            if self.travel is not None:
+                tasks.create_task(self._look_back(self.travel, show, notice))
+            await self._look(show, notice)
+
+    async def _look(self, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]) -> None:
+        """At what is now."""
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
             began = loop.time()
-            if self._running is None:
-                try:
-                    self._running = start(self._interval, self._read_only, self._max_cpu, self._places)
-                except OSError as error:
-                    notice(f"the collector cannot be started: {error.strerror}; trying again")
-            if self._running is not None:
-                reason = await self._follow(self._running, show, notice)
-                self._running = None
+            try:
+                self._connection = await self._origin.open()
+            except OSError as error:
+                notice(self._origin.missing.format(error.strerror or error))
+            else:
+                reason = await self._follow(self._connection, show, notice)
+                self._connection = None
                 self._give_up("the collector ended before it answered")
-                notice(f"the collector ended ({reason}); starting it again")
+                notice(self._origin.ended.format(reason))
             if loop.time() - began > _HEALTHY:
                 failures = 0
             await asyncio.sleep(_PATIENCE[min(failures, len(_PATIENCE) - 1)])
             failures += 1
 
+    async def _look_back(
+        self, past: Past, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]
+    ) -> None:
+        """At what was, whenever that is asked for."""
+        while True:
+            await past.departure()
+            self._store = Store()  # what it knows would be outdated when one returns
+            store = await past.travel(show, notice)
+            if store is not None:
+                self._store = store
+            elif self._connection is not None:
+                self._connection.shutdown(socket.SHUT_RDWR)  # a new one tells everything
+
+    @property
+    def _pictures(self) -> Store | Player:
+        """Where those come from that one looks at."""
+        return self.travel.journey.player if self.travel and self.travel.journey else self._store
+
     def history(self, view: str, row_id: int) -> Sequence[Sample]:
         """A row in the last pictures, oldest first; empty where it never moved."""
-        return self._store.history(view, row_id)
+        return self._pictures.history(view, row_id)
 
     def host_history(self) -> Sequence[HostRates]:
         """Recent rates of the machine, oldest first."""
-        return self._store.host_history()
+        return self._pictures.host_history()
 
     def memory(self) -> int:
         """Bytes of memory that only this process uses, as of a few seconds ago."""
@@ -87,18 +104,22 @@ class Live:
 
     def set_interval(self, seconds: float) -> None:
         """Ask the collector for a picture every so many seconds."""
-        if seconds != self._interval:
-            self._interval = seconds
-            if self._running is not None:
-                self._send(self._running, SetInterval(seconds))
+        self._origin.set_interval(seconds)
+        if self._connection is not None:
+            self._send(self._connection, SetInterval(seconds))
 
     async def ask(self, request: Request) -> Answer:
         """What the collector answers; without one in time, a sentence that says so."""
-        if self._running is None:
+        if self.travel and self.travel.journey:
+            return Answer(False, REFUSAL)
+        answer = await self._origin.answer(request)
+        if answer is not None:
+            return answer
+        if self._connection is None:
             return Answer(False, "the collector is not running")
         if len(self._waiting) >= _ASKING:
             return Answer(False, "too many requests at once")
-        number = self._send(self._running, request)
+        number = self._send(self._connection, request)
         waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             return await asyncio.wait_for(waiting, _ANSWERED)
@@ -108,37 +129,56 @@ class Live:
             del self._waiting[number]
 
     def close(self) -> None:
-        """End the collector: it does so by itself once nobody listens."""
-        if self._running is not None:
-            reap(self._running, _FAREWELL)
-            self._running = None
+        """Listen no more: a collector ends by itself once nobody does."""
+        self._connection = None
+        self._origin.close(_FAREWELL)
+        if self.travel is not None:
+            self.travel.close()
 
     async def _follow(
-        self, running: Running, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]
+        self, connection: socket.socket, show: Callable[[Snapshot], None], notice: Callable[[str | None], None]
     ) -> str:
-        """Show what one collector tells until it ends; why it did."""
+        """Show what is told over one connection until it ends; why it did."""
         try:
-            async for heard in _lines(running.connection):
-                if isinstance(heard, Reply):
-                    self._take(heard)
-                    continue
-                for snapshot in self._store.steps(heard):
-                    if snapshot is None:
-                        await asyncio.sleep(0)  # a key may be waiting
+            async for line in _lines(connection):
+                for heard, told in self._origin.hear(line):
+                    if isinstance(heard, Reply):
+                        self._take(heard)
                     else:
-                        show(snapshot)
-                        notice(None)
+                        await self._show(heard, told, show, notice)
         except wire.WireError as error:
-            reap(running)
+            self._origin.close()
             return f"it made no sense: {error}"
-        return reap(running, _FAREWELL)
+        return self._origin.close(_FAREWELL)
 
-    def _send(self, running: Running, request: Request) -> int:
+    async def _show(
+        self,
+        delta: Delta,
+        line: bytes,
+        show: Callable[[Snapshot], None],
+        notice: Callable[[str | None], None],
+    ) -> None:
+        """Take in a Delta that a line says, and show the picture it completes."""
+        store, past = self._store, self.travel
+        for _ in past.take(delta, line + b"\n", store) if past else ():
+            await asyncio.sleep(0)  # a key may be waiting
+        if past and (past.journey or store is not self._store):
+            return
+        for snapshot in store.steps(delta):
+            if past and (past.journey or store is not self._store):
+                return  # one looks at the past now, and comes back to another store
+            if snapshot is None:
+                await asyncio.sleep(0)
+            else:
+                show(snapshot)
+                notice(None)
+
+    def _send(self, connection: socket.socket, request: Request) -> int:
         """Its number. A line is far shorter than the buffer of the socket; should the collector have ended, the stream
         of its Deltas says so."""
         number = next(self._numbers)
         with contextlib.suppress(OSError):
-            running.connection.send(requests.encode(number, request))
+            connection.send(requests.encode(number, request))
         return number
 
     def _take(self, reply: Reply) -> None:
@@ -152,8 +192,8 @@ class Live:
             self._take(Reply(number, Answer(False, reason)))
 
 
-async def _lines(connection: socket.socket) -> AsyncIterator[Delta | Reply]:
-    """Every Delta and every answer that arrives, until the other end closes. Raises `wire.WireError`."""
+async def _lines(connection: socket.socket) -> AsyncIterator[bytes]:
+    """Every line that arrives, until the other end closes. Raises `wire.WireError`."""
     loop = asyncio.get_running_loop()
     connection.setblocking(False)
     pending = bytearray()
@@ -170,6 +210,6 @@ async def _lines(connection: socket.socket) -> AsyncIterator[Delta | Reply]:
             line = bytes(pending[:end])
             del pending[: end + 1]
             searched = 0
-            yield wire.hear(line)
+            yield line
         if len(pending) > wire.MAX_LINE:
             raise wire.WireError(f"a line longer than {wire.MAX_LINE} bytes")

@@ -3,6 +3,10 @@
 Who asks for the name of a host gets what is known now, and never waits: a few threads ask the C library, which asks
 whoever nsswitch.conf(5) says, and the answer is there in a later picture. Whoever runs the name server of an address
 chooses its name: one that could not be a host's, or looks like an address, is none.
+
+What programs have asked a resolver for is not shown, though its cache would tell: nscd keeps it to itself,
+systemd-resolved (254 and later, io.systemd.Resolve.Monitor) tells root alone, neither has seen what containers ask
+their own, and an address that a thousand names lead to has the name of whichever was asked for last: a guess.
 """
 
 from __future__ import annotations

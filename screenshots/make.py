@@ -50,7 +50,7 @@ class Shot(NamedTuple):
     shows: str
 
 
-ENTER, DOWN, END = "\r", "j", "G"
+ENTER, DOWN, END, LEFT = "\r", "j", "G", "\x1b[D"
 SLOW = "limit=network,receiver,reader,backlog"
 SHOTS = (
     Shot("connections-120", (120, 36), ("2",), "ESTAB"),
@@ -73,6 +73,7 @@ SHOTS = (
     Shot("palette-120", (120, 30), ("2", ":", "sort"), "sort by"),
     Shot("help-120", (120, 40), ("?",), "Keys"),
     Shot("light-120", (120, 30), ("2", ":", "theme light", ENTER), "ESTAB"),
+    Shot("past-120", (120, 30), ("2", "r", LEFT, LEFT, LEFT), "before the end"),
     Shot("connections-80", (80, 24), ("2",), "ESTAB"),
     Shot("connections-160", (160, 45), ("2",), "ESTAB"),
 )

@@ -7,7 +7,7 @@ import contextlib
 import locale
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -21,10 +21,14 @@ from nettop.config import DEFAULTS, Config
 from nettop.config.session import Session
 from nettop.snapshot import Snapshot
 from nettop.tui import clipboard, terminal
+from nettop.tui.attention import standing_back
+from nettop.tui.details import DetailScreen
+from nettop.tui.dialogs.palette import PaletteScreen
+from nettop.tui.dialogs.standing import standing
 from nettop.tui.drawing import theme
 from nettop.tui.drawing.paint import WithoutColor
 from nettop.tui.driver import TerminalDriver
-from nettop.tui.garbage import Garbage
+from nettop.tui.garbage import PAUSE, Garbage
 from nettop.tui.main import MainScreen
 from nettop.tui.source import Source
 
@@ -53,6 +57,8 @@ class NettopApp(App[None]):
         # native: colours go out as the palette numbers they are, instead of being turned into 24 bits and back
         super().__init__(driver_class=TerminalDriver, ansi_color=True)
         self.animation_level = "none"
+        # nothing here has either: two widgets less to mount whenever a screen opens
+        self._disable_tooltips = self._disable_notifications = True
         # Textual's is made for the COLORTERM and TERM of this process; whatever has no colour has bold and reverse
         self.console = Console(
             file=self.console.file,
@@ -80,7 +86,8 @@ class NettopApp(App[None]):
         chosen = theme.theme_for(config.theme, self.depth)
         self.theme = chosen.widgets.name
         self.main = MainScreen(source, chosen, theme.UNICODE if utf8 else theme.ASCII, config, session, environ)
-        self.set_keymap({name: self.main.commands[name].keys for name in config.keys if name in self.main.commands})
+        commands = {**self.main.commands, **self.main.travelling}
+        self.set_keymap({name: commands[name].keys for name in config.keys if name in commands})
         source.set_interval(config.interval)
 
     def get_default_screen(self) -> MainScreen:
@@ -95,7 +102,10 @@ class NettopApp(App[None]):
         if isinstance(self._driver, TerminalDriver):
             self._driver.ascii_only = not self.utf8
         self._garbage = Garbage()
-        self.run_worker(self.source.run(self._show, self.main.show_notice), name="source")
+        self._unready: list[Callable[[MainScreen], Screen[Any]]] = [PaletteScreen, DetailScreen]
+        """Screens to be made while nobody waits for a key."""
+        pictures = self.source.run(self._show, self.main.show_notice)
+        self.run_worker(standing_back(pictures, self.main.attention.stand_back), name="source")
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
@@ -121,8 +131,13 @@ class NettopApp(App[None]):
         driver = self._driver
         if not (renderable is not None and isinstance(driver, TerminalDriver) and driver.behind()):
             super()._display(screen, renderable)
+            if renderable is not None:
+                self.main.attention.painted()
 
     def _show(self, snapshot: Snapshot) -> None:
         """Show a picture."""
         self.main.show(snapshot)
-        self._garbage.look(self.main.unattended, afresh=snapshot.interval is None)
+        unattended, afresh = self.main.attention.unattended, snapshot.interval is None
+        self._garbage.look(unattended, afresh=afresh)
+        if self._unready and not afresh and unattended > PAUSE:
+            standing(self.main, self._unready.pop())

@@ -111,10 +111,16 @@ def write_keys(keys: str) -> str:
     return " ".join(map(write_key, keys.split(",")))
 
 
-def remapped(commands: Iterable[Command], keys: Mapping[str, Sequence[str]]) -> tuple[Command, ...]:
-    """The commands with the keys the settings give them by name; Raises ConfigError for those that cannot be."""
+def remapped(
+    commands: Iterable[Command], keys: Mapping[str, Sequence[str]], others: Iterable[Command] = ()
+) -> tuple[Command, ...]:
+    """The commands with the keys the settings give them by name; `others` have keys of their own, that may be the same.
+    Raises ConfigError for those that cannot be."""
     known = {command.name: command for command in commands}
+    elsewhere = {command.name for command in others}
     for name, written in keys.items():
+        if name in elsewhere:
+            continue
         if name not in known:
             raise ConfigError(f"keys: {_no_command(name, known)}")
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
 
 from textual import events
@@ -19,8 +18,9 @@ from nettop.order import Order
 from nettop.query import QueryError
 from nettop.snapshot import EMPTY, Snapshot
 from nettop.tui import lifeline
-from nettop.tui.commands import COMMANDS
-from nettop.tui.commands.command import bindings
+from nettop.tui.attention import Attention
+from nettop.tui.commands import COMMANDS, TRAVELLING
+from nettop.tui.commands.command import Command, bindings
 from nettop.tui.dialogs.page import PageScreen
 from nettop.tui.dialogs.prompt import Prompt, PromptLine
 from nettop.tui.drawing import status
@@ -28,20 +28,19 @@ from nettop.tui.drawing.line import Line
 from nettop.tui.drawing.paint import DiffCompositor
 from nettop.tui.drawing.table import Table
 from nettop.tui.drawing.theme import Signs, Theme
+from nettop.tui.drawing.timeline import timeline
 from nettop.tui.keymap import remapped
 from nettop.tui.lifeline import Lifeline
 from nettop.tui.lists.levels import Levels
 from nettop.tui.lists.panes import Pane
-from nettop.tui.source import Source
+from nettop.tui.own import OwnUse
+from nettop.tui.source import Journey, Source
 
 SMALLEST = (60, 20)
 """Columns and lines below which there is nothing sensible to show."""
 
 KINDRED = 16
 """Pictures between two looks at what nettop's own session hangs on: it hardly ever changes."""
-
-QUIET = 0.03
-"""Seconds after a key during which work on the list waits, so that the key's effect is painted first."""
 
 PATIENCE = 1.0
 """Seconds a command waits for the list to show what was asked of it."""
@@ -50,7 +49,7 @@ PATIENCE = 1.0
 class MainScreen(Screen[None]):
     """Host line, coverage line, panes, footer."""
 
-    BINDINGS = bindings(COMMANDS)
+    BINDINGS = bindings((*TRAVELLING, *COMMANDS))
     AUTO_FOCUS = "Table"
 
     def __init__(
@@ -73,9 +72,10 @@ class MainScreen(Screen[None]):
         self.environ = environ
         self.commands = {
             command.name: command
-            for command in remapped(COMMANDS, config.keys)
+            for command in remapped(COMMANDS, config.keys, others=TRAVELLING)
             if not (config.read_only and command.acts)
         }
+        self.travelling = {command.name: command for command in remapped(TRAVELLING, config.keys, others=COMMANDS)}
         session = session or Session.begin(config)
         self.levels = Levels(session.pane or config.pane, session)
         self.known_names: Names = Hosts() if config.resolve else Services()
@@ -92,14 +92,13 @@ class MainScreen(Screen[None]):
         self.lifeline = lifeline.NOTHING
         """What nettop's own session hangs on, as of some pictures ago."""
         self.notice: str | None = None
-        self.settled = asyncio.Event()
+        self.attention = Attention()
+        self.settled = self.attention.settled
         """Set while the list shows all that was asked of it."""
         self._message: str | None = None
         self._wanted = asyncio.Event()
         self._key: events.Key | None = None
-        self._key_time = 0.0
-        self._quiet_until = 0.0
-        self._own = _Own()
+        self._own = OwnUse()
         self._make_widgets()
 
     def _make_widgets(self) -> None:
@@ -107,9 +106,11 @@ class MainScreen(Screen[None]):
         look, signs = self.look, self.signs
         self._host = Line(look.text)
         self._coverage = Line(look.dim)
+        self._timeline = Line(look.band)
+        self._timeline.display = self.journey is not None
         self._tabs = Line(look.band)
         self._title = Line(look.text)
-        self._prompt = PromptLine(look, self.rest)
+        self._prompt = PromptLine(look, self.attention.rest)
         self.table = Table(self.levels.pane, look, signs, self.names)
         self.table.lifeline = self.lifeline
         self._footer = Line(look.band)
@@ -118,6 +119,7 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield self._host
         yield self._coverage
+        yield self._timeline
         yield self._tabs
         yield self._title
         yield self._prompt
@@ -132,7 +134,7 @@ class MainScreen(Screen[None]):
 
     def show(self, snapshot: Snapshot) -> None:
         """A new picture has arrived."""
-        if snapshot.interval is None and self.latest is not EMPTY:
+        if snapshot.interval is None and self.latest is not EMPTY and not self.journey:
             self.levels.forget()  # a new stream has begun
         self.latest = snapshot
         if self.lifeline is lifeline.NOTHING or snapshot.sequence % KINDRED == 0:
@@ -144,8 +146,8 @@ class MainScreen(Screen[None]):
         if self.names and self.names.news():
             self.table.show(self.pane)
         self._show_status()
-        if self.app.screen is not self and isinstance(self.app.screen, PageScreen):
-            self.app.screen.update()
+        if self.page:
+            self.page.update()
 
     def show_notice(self, notice: str | None) -> None:
         """The stream of pictures broke, or is whole again (None)."""
@@ -163,7 +165,7 @@ class MainScreen(Screen[None]):
             pane, asked = self.pane, self.pane.asked
             try:
                 for _ in pane.update(self.snapshot):
-                    await self.breathe()
+                    await self.attention.breathe()
                     if pane is not self.pane or asked != pane.asked:
                         self._wanted.set()
                         break
@@ -185,29 +187,16 @@ class MainScreen(Screen[None]):
             self.tell(error.message)
         self._want()
 
-    async def breathe(self) -> None:
-        """Between two slices of work: keys come first, and what they do is painted before the work goes on."""
-        await asyncio.sleep(0)
-        while (quiet := self._quiet_until - time.monotonic()) > 0:
-            await asyncio.sleep(quiet)
-
-    async def rest(self) -> None:
-        """As `breathe`, for work that can wait until the list shows what was asked of it."""
-        await self.settled.wait()
-        await self.breathe()
-
     def key_pressed(self, key: events.Key) -> None:
-        """A key was pressed: work on the list waits until its effect is on the screen."""
-        self._key, self._key_time = key, time.monotonic()
-        self._quiet_until = self._key_time + QUIET
-
-    @property
-    def unattended(self) -> float:
-        """Seconds since the last key."""
-        return time.monotonic() - self._key_time
+        """A key was pressed: other work waits until its effect is on the screen."""
+        self._key = key
+        self.attention.key_pressed()
+        if self.page:
+            self.page.tell(None)
 
     def _want(self) -> None:
-        self.settled.clear()
+        if self.snapshot is not EMPTY:
+            self.settled.clear()
         self._wanted.set()
 
     # --- lines ---
@@ -217,14 +206,24 @@ class MainScreen(Screen[None]):
         self._host.show(status.host_line(self.latest, self.source.host_history(), width, look, signs))
         self._coverage.show(status.coverage_line(self.latest, self._own.cost, self.notice, width, look, signs))
         self._tabs.show(status.tabs_line(self.latest, self.levels, self.frozen, width, look, signs))
+        if self.journey or self._timeline.display:
+            self.show_timeline()
         self._show_title()
+
+    def show_timeline(self) -> None:
+        """Where one is in time has changed, or that one is in the past at all."""
+        journey = self.journey
+        self._timeline.display = journey is not None
+        if journey:
+            moment = (journey.span, journey.now, journey.speed)
+            self._timeline.show(timeline(*moment, self.size.width, self.look, self.signs))
 
     def _show_title(self) -> None:
         self._title.show(status.title_line(self.pane, self.names is not None, self.size.width, self.look, self.signs))
         self._show_footer()
 
     def _show_footer(self) -> None:
-        self._footer.show(status.footer_line(self._message, self.commands, self.levels, self.size.width, self.look))
+        self._footer.show(status.footer_line(self._message, self.offered, self.levels, self.size.width, self.look))
 
     # --- events ---
 
@@ -246,13 +245,15 @@ class MainScreen(Screen[None]):
 
     # --- what commands do with it ---
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """While something is typed, the keys that belong to it are no commands."""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While something is typed, the keys that belong to it are no commands, and none that are not offered now."""
+        if action == "command" and parameters[0] not in self.offered:
+            return False
         return not (action == "command" and self.typing and self._key and self._prompt.takes(self._key))
 
     async def action_command(self, name: str) -> None:
         """A key asks for a command. It acts on what the keys before it have asked for, if that comes in time."""
-        command = self.commands.get(name)
+        command = self.offered.get(name)
         if command is None:  # nettop is read-only
             return
         try:
@@ -269,7 +270,7 @@ class MainScreen(Screen[None]):
     async def _caught_up(self) -> None:
         """Wait until the pane shows what was asked of it."""
         while self.pane.pending and self.snapshot is not EMPTY:
-            self._quiet_until = 0.0  # nothing has to be painted first
+            self.attention.hurry()
             self._want()
             await self.settled.wait()
 
@@ -277,6 +278,21 @@ class MainScreen(Screen[None]):
     def pane(self) -> Pane:
         """The list one looks at."""
         return self.levels.pane
+
+    @property
+    def page(self) -> PageScreen | None:
+        """The page that is open above the list."""
+        return next((screen for screen in reversed(self.app.screen_stack) if isinstance(screen, PageScreen)), None)
+
+    @property
+    def journey(self) -> Journey | None:
+        """Where one is in the past; None while one looks at the present."""
+        return self.source.travel.journey if self.source.travel else None
+
+    @property
+    def offered(self) -> Mapping[str, Command]:
+        """The commands there are now, by name."""
+        return {**self.commands, **self.travelling} if self.journey else self.commands
 
     @property
     def typing(self) -> bool:
@@ -289,6 +305,9 @@ class MainScreen(Screen[None]):
 
     def tell(self, message: str | None) -> None:
         """Say something in the footer until the next key."""
+        if self.page:
+            self.page.tell(message)
+            return
         self._message = message
         self._show_footer()
 
@@ -316,7 +335,7 @@ class MainScreen(Screen[None]):
         """Something else is asked of the pane: show what, and bring the list up to it; `at_once` where nothing else is
         to be painted before."""
         if at_once:
-            self._quiet_until = 0.0
+            self.attention.hurry()
         self._show_title()
         self._want()
 
@@ -377,22 +396,3 @@ class MainScreen(Screen[None]):
         """Draw everything again, whatever the terminal shows."""
         self._compositor_forget()
         self.refresh()
-
-
-class _Own:
-    """What nettop uses: its collector, told by the picture, and this process."""
-
-    def __init__(self) -> None:
-        self.cost = status.OwnCost(None, 0)
-        """Of both processes, as of the last picture."""
-        self._before: tuple[float, float] | None = None
-
-    def tick(self, snapshot: Snapshot, memory: int) -> None:
-        """Once a picture; `memory` of this process, in bytes."""
-        used, at = time.process_time(), time.monotonic()
-        collector = snapshot.rates.collector_cpu
-        cpu = None
-        if self._before and collector is not None and at > self._before[1]:
-            cpu = collector + 100 * (used - self._before[0]) / (at - self._before[1])
-        self._before = used, at
-        self.cost = status.OwnCost(cpu, memory + (snapshot.host.collector_memory if snapshot.host else 0))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.figures import SECTIONS, Figure
+from tests.bench.gestures import GESTURES
 from tests.bench.lab import Lab
 from tests.bench.lab_spec import SIZES
 
@@ -37,13 +38,17 @@ _BUDGETS: Mapping[str, Mapping[str, Sequence[Budget]]] = {
         "nettop cpu": [Budget(2.5, "htop cpu")],
         "nettop memory": [Budget(150)],
         "nettop first frame": [Budget(1.0)],
-        "nettop key p99": [Budget(30)],
+        **{f"nettop {gesture.name} p99": [Budget(30)] for gesture in GESTURES["nettop"]},
         "nettop bytes a still tick": [Budget(3)],
         "nettop bytes a lively tick": [Budget(15)],
         "nettop forks missed": [Budget(0)],
         "nettop exits missed": [Budget(0)],
         "nettop 300 idle namespaces": [Budget(1.5)],
         "nettop containers added": [Budget(10)],
+        "nettop a day of 1,000 sockets": [Budget(300)],
+        "nettop jump to any time": [Budget(0.3)],
+        "nettop guests": [Budget(1.3)],
+        "nettop guests missed": [Budget(0)],
     },
     "small": {
         "nettop cpu": [Budget(3, "htop cpu"), Budget(1, "glances cpu")],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -69,7 +71,7 @@ class Storm(NamedTuple):
 def run_churn(rate: int = 5_000, seconds: float = 10.0, rest: float = 75.0) -> Storm:
     """So many connections a second within one process, in a namespace of its own; `rest` seconds later TIME-WAIT is
     over, and memory is looked at again. Needs root."""
-    name = "nettop-lab-churn"
+    name = f"nettop-lab-churn-{os.getpid()}"
     netns.add(name)
     try:
         with netns.entered(name):
@@ -81,7 +83,7 @@ def run_churn(rate: int = 5_000, seconds: float = 10.0, rest: float = 75.0) -> S
 
 def _watched(name: str, rate: int, seconds: float, rest: float) -> Storm:
     inode = netns.inode(name)
-    running = spawn.fork(1.0)
+    running = spawn.start(1.0)  # a fork would share memory with this process, and seem to grow as that changes
     reader = _Reader(running)
     try:
         with _begin(name, _STORM, json.dumps([rate, seconds])) as storm:
@@ -99,7 +101,7 @@ def _watched(name: str, rate: int, seconds: float, rest: float) -> Storm:
                 reader.pump(0.1)
                 polled.look()
             made, took = json.loads(storm.stdout.readline())
-            reader.pump(3.0)
+            reader.until_quiet()
             shown = reader.store.snapshot
             row = _row(shown, inode)
             assert row is not None
@@ -138,13 +140,21 @@ class _Reader:
                 for line in lines:
                     self.store.apply(wire.decode(line))
 
-    def until(self, condition: Callable[[Snapshot], bool], patience: float = 10.0) -> None:
+    def until(self, condition: Callable[[Snapshot], bool], patience: float = 30.0) -> None:
         """The same until a picture is as wanted."""
         deadline = time.monotonic() + patience
         while not condition(self.store.snapshot):
             self.pump(0.1)
             if time.monotonic() > deadline:
                 raise TimeoutError("the collector does not tell")
+
+    def until_quiet(self, patience: float = 60.0) -> None:
+        """Take in what it tells until a picture has no more ends than the one before: on a busy machine it lags."""
+        deadline, ended = time.monotonic() + patience, -1
+        while ended != self.store.snapshot.traffic.closed and time.monotonic() < deadline:
+            ended, shown = self.store.snapshot.traffic.closed, self.store.snapshot.sequence
+            while self.store.snapshot.sequence < shown + 2 and time.monotonic() < deadline:
+                self.pump(0.1)
 
 
 class _Polled:
@@ -168,22 +178,22 @@ class _NetHogs:
     def __init__(self, name: str) -> None:
         self._running = None
         if shutil.which("nethogs"):
-            command = ["ip", "netns", "exec", name, "nethogs", "-t", "-v", "2", "-d", "1", "lo"]
+            command = ["ip", "netns", "exec", name, "nethogs", "-a", "-t", "-v", "2", "-d", "1", "lo"]
             self._running = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace"
             )
             time.sleep(1.0)  # it tells nobody when it has begun to capture
 
     def end(self, moved: int) -> Seen:
-        """The share of `moved` bytes it gives to a program it knows; it counts headers, too."""
+        """The share of `moved` bytes it gives to a program it knows; it counts headers, too, and each packet once."""
         if self._running is None:
             return Seen(None, None, "nethogs is not installed")
-        self._running.terminate()
+        self._running.send_signal(signal.SIGINT)  # else it loses what it has not written yet
         said = self._running.communicate()[0]
         last = said.rpartition("Refreshing:")[2]
         counted = re.findall(r"^(\S+)/\d+/\d+\t([\d.]+)\t([\d.]+)$", last, re.MULTILINE)
         size = sum(float(sent) + float(received) for program, sent, received in counted if "unknown" not in program)
-        return Seen(None, size / (2 * moved), "of bytes, headers included, at a program it knows")
+        return Seen(None, size / moved, "of bytes, headers included, at a program it knows")
 
 
 def _begin(name: str, program: str, argument: str) -> subprocess.Popen[str]:

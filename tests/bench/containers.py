@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nettop.collector.collector import Collector
 from nettop.collector.processes import ProcessTracker
 from nettop.collector.registry import Registry
-from nettop.kernel import cgroup_fs
 from nettop.runtimes.runtimes import Runtimes
+from tests.support import cgroups
 
 CONTAINERS = 200
 TICKS = 20
@@ -105,40 +103,16 @@ def _timed() -> Iterator[_Clock]:
 @contextlib.contextmanager
 def _made(count: int) -> Iterator[None]:
     """So many processes, each in a network namespace and a cgroup of its own, named as Docker would."""
-    mounts = cgroup_fs.read_mounts()
-    roots = [Path(mount) / "docker" for mount in mounts if mount is not None]
-    made: list[Path] = [root for root in roots if not root.exists()]
     processes: list[subprocess.Popen[bytes]] = []
-    try:
-        for root in roots:
-            root.mkdir(exist_ok=True)
-        for number in range(count):
-            process = subprocess.Popen(["unshare", "--net", "sleep", "600"])
-            processes.append(process)
-            for root in roots:
-                cgroup = root / f"{os.getpid():032x}{number:032x}"
-                cgroup.mkdir()
-                made.append(cgroup)
-                (cgroup / "cgroup.procs").write_text(str(process.pid))
-        yield
-    finally:
-        for process in processes:
-            process.send_signal(signal.SIGKILL)
-        for process in processes:
-            process.wait()
-        for cgroup in reversed(made):
-            _remove(cgroup)
-
-
-def _remove(cgroup: Path) -> None:
-    """A cgroup is busy for a moment after its last process."""
-    deadline = time.monotonic() + 5.0
-    while True:
+    with contextlib.ExitStack() as boxes:
         try:
-            cgroup.rmdir()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+            for number in range(count):
+                process = subprocess.Popen(["unshare", "--net", "sleep", "600"])
+                processes.append(process)
+                boxes.enter_context(cgroups.made(f"/docker/{os.getpid():032x}{number:032x}")).put(process.pid)
+            yield
+        finally:
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.wait()

@@ -20,6 +20,9 @@ from tests.bench.idle import measure as measure_idle
 from tests.bench.keys import key_latencies
 from tests.bench.lab import Lab
 from tests.bench.measure import DidNotStartError, Program, first_frame, running, wait_ready
+from tests.bench.record import measure as measure_record
+from tests.bench.serve import GUESTS, STALLED
+from tests.bench.serve import measure as measure_serve
 from tests.bench.storm import count_events, missed, run_storm
 
 TIMES = 3
@@ -181,6 +184,26 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
+def serve(_lab: Lab) -> Iterator[Figure]:
+    """One service, and many who listen to it."""
+    cost = measure_serve()
+    note = (
+        f"{cost.many:.1f} % of a processor with {GUESTS} guests, {STALLED} of them stalled, {cost.one:.1f} % with one"
+    )
+    yield Figure("nettop guests", cost.ratio, "x", note)
+    yield Figure("nettop guests missed", float(cost.missed), "", "ticks that one reader was not told and another was")
+    yield Figure("nettop without a guest", cost.idle, "%", "of a processor: a tick every ten seconds")
+
+
+def record(_lab: Lab) -> Iterator[Figure]:
+    """A day in a file, of a lab of its own."""
+    day = measure_record()
+    note = f"24 h at 1 s; {1000 * day.tick:.1f} ms of processor time a tick"
+    yield Figure("nettop a day of 1,000 sockets", day.size / 1e6, "MB", note)
+    note = f"the longest of them; the middle one {day.jump:.3f} s, opening the file {day.opened:.3f} s"
+    yield Figure("nettop jump to any time", day.longest, "s", note)
+
+
 SECTIONS: Mapping[str, Callable[[Lab], Iterator[Figure]]] = {
     "listing": listing,
     "running": run,
@@ -191,6 +214,8 @@ SECTIONS: Mapping[str, Callable[[Lab], Iterator[Figure]]] = {
     "churn": churn,
     "containers": containers,
     "idle": idle,
+    "serve": serve,
+    "record": record,
 }
 
 

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 import pytest
+from textual.screen import Screen
 
 from nettop import cli
 from nettop.collector import spawn
@@ -23,6 +24,7 @@ from nettop.tui import clipboard
 from nettop.tui.commands import COMMANDS
 from nettop.tui.commands.acting import SIGNALS
 from nettop.tui.commands.recipes import recipes
+from nettop.tui.details import DetailScreen
 from nettop.tui.lifeline import Lifeline
 from tests.support import rows
 from tests.support.screen import Seen, opened
@@ -147,6 +149,7 @@ class TestSignals:
             (picture([process(7, "kthreadd", kernel=True)]), ["1"], "kthreadd (7) is a kernel thread"),
             (picture([], [rows.connection(comm=None)]), ["2"], "no process is known to hold it"),
             (picture([], [held()]), ["2"], "it is gone already"),
+            (picture([process(2, state="X")]), ["1"], "it is gone already"),
             (picture([process(2)]), ["3"], "choose a process, or a connection of it"),
         ],
     )
@@ -157,6 +160,27 @@ class TestSignals:
             assert await acted(seen, "K") == []
             assert seen.app.screen is seen.main
             assert reason in seen.lines()[-1]
+
+    async def test_a_long_command_is_shortened_to_what_there_is_room_for(self) -> None:
+        long = process(2, command="/usr/lib/jvm/bin/java " + "-Dx=y " * 30 + "end.jar")
+        async with opened(picture([long]), (60, 20), "K", "enter") as seen:
+            (line,) = (line for line in seen.lines() if " since " in line)
+            assert "/usr/lib/jvm" in line
+            assert line.rstrip().endswith("end.jar  │")
+
+    async def test_an_event_stands_for_its_process(self) -> None:
+        happened = rows.event(kind="exec", pid=2, ppid=1)
+        shown = dataclasses.replace(NGINX, events={1: happened})
+        async with opened(shown, (120, 40), "5") as seen:
+            assert await acted(seen, "K", "enter", "y") == [Signal(2, 20, 15, False)]
+            assert await acted(seen, "X") == [Signal(2, 20, 15, False)]
+            assert "choose a connection" in seen.lines()[-1]
+
+    async def test_an_event_of_a_process_that_has_ended_stands_for_nobody(self) -> None:
+        shown = dataclasses.replace(NGINX, events={1: rows.event(pid=77)})
+        async with opened(shown, (120, 40), "5") as seen:
+            assert await acted(seen, "K") == []
+            assert "it is gone already" in seen.lines()[-1]
 
     async def test_a_hostile_name_is_harmless(self) -> None:
         evil = "\x1b]0;x\x07[red]\u202e" + "x" * 300
@@ -324,6 +348,116 @@ class TestClosing:
             assert "Close these 40 sockets?" in seen.text()
             assert re.search(r"and \d+ more", seen.text())
             assert "[ no ]" in seen.text()
+
+
+class TestGroups:
+    """A group stands for all its rows."""
+
+    async def test_of_processes_each_gets_the_signal_and_the_question_counts_them(self) -> None:
+        shown = picture([process(2), process(3), process(4, "sshd")])
+        async with opened(shown, (120, 40), "1", "b", "enter") as seen:
+            await seen.press("K", "enter")
+            assert "Send SIGTERM (15) to these 2 processes of program=nginx?" in seen.text()
+            assert await acted(seen, "y") == [Signal(2, 20, 15, False), Signal(3, 30, 15, False)]
+
+    async def test_of_connections_those_that_hold_them_get_it(self) -> None:
+        shown = picture([process(2), process(3)], [held(id=1), held(id=2, lport=1)])
+        async with opened(shown, (120, 40), "2", "b", "enter", "K", "enter") as seen:
+            assert "to this process, which holds the socket of program=nginx?" in seen.text()
+            assert await acted(seen, "y") == [Signal(2, 20, 15, False)]
+
+    async def test_of_connections_those_the_kernel_can_close_are_closed(self) -> None:
+        sockets = [held(id=1), held(id=2, lport=1), held(id=3, proto="unix", family="unix")]
+        sockets.append(held(id=4, state="CLOSED"))
+        async with opened(picture([process(2)], sockets), (120, 40), "2", "b", "enter", "X") as seen:
+            assert "Close these 2 sockets of program=nginx?" in seen.text()
+            assert await acted(seen, "y") == [CloseSocket.of(row.socket) for row in sockets[:2]]
+
+    async def test_where_none_can_be_closed_that_is_told(self) -> None:
+        sockets = [held(id=3, proto="unix", family="unix")]
+        async with opened(picture([process(2)], sockets), (120, 40), "2", "b", "enter") as seen:
+            assert await acted(seen, "X") == []
+            assert (
+                "the kernel closes tcp and udp sockets on request; there are none of program=nginx" in seen.lines()[-1]
+            )
+
+    async def test_only_what_passes_the_filter_of_the_rows_is_meant(self) -> None:
+        sockets = [held(id=1), held(id=2, lport=1)]
+        keys = ["2", "slash", *"lport=1", "enter", "b", "enter", "X", "y"]
+        async with opened(picture([process(2)], sockets), (120, 40)) as seen:
+            assert await acted(seen, *keys) == [CloseSocket.of(sockets[1].socket)]
+
+    async def test_with_init_among_them_nothing_is_done(self) -> None:
+        shown = picture([process(1, "systemd", ppid=0), process(9, "systemd")])
+        async with opened(shown, (120, 40), "1", "b", "enter") as seen:
+            assert await acted(seen, "K") == []
+            assert "is init" in seen.lines()[-1]
+
+    async def test_a_container_stands_for_its_processes(self) -> None:
+        shown = picture([process(2, belongs=7), process(3, belongs=7), process(4)])
+        shown = dataclasses.replace(shown, containers={7: rows.container_row(id=7, name="shop")})
+        async with opened(shown, (120, 40), "4", "K", "enter") as seen:
+            assert "these 2 processes of shop?" in seen.text()
+            assert await acted(seen, "y") == [Signal(2, 20, 15, False), Signal(3, 30, 15, False)]
+
+
+class TestPages:
+    """On the page about a row, actions are for that row, whatever is tagged in the list."""
+
+    async def test_a_signal_to_the_process_and_the_answer_where_the_keys_were(self) -> None:
+        async with opened(NGINX, (120, 40), "1", "down", "space", "home", "e", "K", "enter") as seen:
+            seen.source.answer = lambda _: Answer(True, "so it is")
+            assert re.search(r"2 +since \S+ +nginx --serve", seen.text())
+            assert isinstance(await page_after(seen, "y"), DetailScreen)
+            assert Signal(2, 20, 15, False) in seen.source.asked
+            assert "nginx (2): so it is" in seen.lines()[-1]
+            await seen.press("down")
+            assert "K signal" in seen.lines()[-1]
+
+    async def test_another_nice_value(self) -> None:
+        async with opened(NGINX, (120, 40), "1", "e") as seen:
+            await page_after(seen, "f8", "enter")
+            assert Renice(2, 20, 1, False) in seen.source.asked
+
+    async def test_the_socket_is_closed_and_its_holder_signalled(self) -> None:
+        (row,) = NGINX.connections.values()
+        async with opened(NGINX, (120, 40), "2", "enter") as seen:
+            await page_after(seen, "X", "y")
+            await page_after(seen, "K", "enter", "y")
+            assert [request for request in seen.source.asked if isinstance(request, (CloseSocket, Signal))] == [
+                CloseSocket.of(row.socket),
+                Signal(2, 20, 15, False),
+            ]
+
+    async def test_the_row_is_copied(self, copied: list[str]) -> None:
+        async with opened(NGINX, (120, 40), "2", "enter", "p", "y", "2", "enter"):
+            assert json.loads(copied[0])["pid"] == 2
+
+    async def test_what_has_no_process_says_so(self) -> None:
+        shown = dataclasses.replace(NGINX, namespaces={1: rows.namespace_row(id=1)})
+        async with opened(shown, (120, 40), "3", "e") as seen:
+            await page_after(seen, "K")
+            assert "choose a process, or a connection of it" in seen.lines()[-1]
+
+    async def test_read_only_offers_none(self) -> None:
+        async with opened(NGINX, (120, 40), "1", "e", config=READ_ONLY) as seen:
+            assert "K signal" not in seen.lines()[-1]
+            assert "y copy" in seen.lines()[-1]
+            await page_after(seen, "K", "enter", "y")
+            assert not any(isinstance(request, Signal) for request in seen.source.asked)
+
+    async def test_other_keys_are_those_of_the_settings(self) -> None:
+        async with opened(NGINX, (120, 40), "1", "e", config=Config(keys={"signal": ("x",)})) as seen:
+            assert "x signal" in seen.lines()[-1]
+            await seen.press("x")
+            assert "send a signal" in seen.text()
+
+
+async def page_after(seen: Seen, *keys: str) -> Screen[Any]:
+    """What is in front after some keys, once all that they asked for was answered."""
+    await seen.press(*keys)
+    await seen.settle()
+    return seen.app.screen
 
 
 class TestReadOnly:

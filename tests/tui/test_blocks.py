@@ -137,7 +137,7 @@ class TestWords:
     def test_time_outs_in_a_row_and_losses_are_told(self) -> None:
         told = {f.label: f for f in tcp(stats(backoff=3, rto=1_600_000, retrans=7, lost=2, tx_packets=70), LOOK)}
         assert "3 times in a row" in told["time-out"].words
-        assert told["sent again"].words == "segments since it was opened, 10.0 % of 70; 2 believed lost now"
+        assert told["sent again"].words == "segments of 70, 10.0 %, since it was opened; 2 believed lost now"
         assert told["sent again"].style == LOOK.warning
 
     def test_where_the_time_with_data_to_send_went(self) -> None:

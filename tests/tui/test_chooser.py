@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from nettop.config import Config
@@ -22,8 +24,15 @@ class TestColumns:
         async with opened(None, (120, 60), "3", "o") as seen:
             assert "columns of namespaces" in seen.text()
             for field in VIEWS["namespaces"].fields.values():
-                assert f"{field.title:<10} {field.name}" in seen.text()
+                assert re.search(rf"{re.escape(field.title)} +{field.name} ", seen.text())
                 assert field.help[:40] in seen.text()
+
+    async def test_only_the_names_of_those_shown_stand_out(self) -> None:
+        async with opened(None, (120, 70), "3", "o", "end") as seen:
+            bold = {run.strip(): bool(style and style.bold) for y in range(70) for run, style in seen.styles(y)}
+            assert [is_bold for run, is_bold in bold.items() if re.match(r"\[x\] KIND +kind$", run)] == [True]
+            assert [is_bold for run, is_bold in bold.items() if re.match(r"\[ \] NSID +nsid$", run)] == [False]
+            assert not any(is_bold for run, is_bold in bold.items() if VIEWS["namespaces"].fields["kind"].help == run)
 
     async def test_space_hides_a_column_and_shows_another(self) -> None:
         async with opened(None, (120, 40), "3", "o", "down", "space", "end", "space", "enter") as seen:
@@ -115,12 +124,21 @@ class TestUsers:
     async def test_each_is_listed_with_what_belongs_to_it_the_busiest_first(self) -> None:
         async with opened(of_two_users(), (120, 24), "2", "u") as seen:
             listed = [line.split("│")[1].split() for line in seen.lines() if line.count("│") == 2]
-            assert listed == [
+            assert listed[1:-1] == [
+                ["USER", "PROCS", "CONN", "RX/s", "TX/s"],
                 ["all", "users", "2", "4", "2.0", "k", "0"],
                 ["postgres", "1", "2", "2.0", "k", "0"],
                 ["web", "1", "1", "10", "0"],
                 ["4711", "0", "1", "0", "0"],
             ]
+
+    async def test_all_of_it_fits_a_small_screen(self) -> None:
+        picture = rows.snapshot(
+            [], [rows.process_row(uid=7, user="a-user-with-a-very-long-name", rx_rate=123e6, tx_rate=123e6)]
+        )
+        async with opened(picture, (60, 20), "1", "u") as seen:
+            listed = [line.split("│")[1].split() for line in seen.lines() if line.count("│") == 2]
+            assert listed[-2] == ["a-user-wi…ong-name", "1", "0", "117", "M", "117", "M"]
 
     @pytest.mark.parametrize(("pane", "shown"), [("1", [2]), ("2", [2, 3])])
     async def test_choosing_one_narrows_the_pane_and_the_title_tells(self, pane: str, shown: list[int]) -> None:
@@ -164,6 +182,35 @@ class TestTypingInAMenu:
     async def test_letters_that_lead_nowhere_are_no_part_of_it(self) -> None:
         async with opened(None, (120, 40), "2", "s", *"rt#m", "enter") as seen:
             assert seen.main.pane.order.field.name == "rtt"
+
+    async def test_j_and_k_move_until_something_is_typed_and_q_closes(self) -> None:
+        async with opened(None, (120, 40), "2", "b", "j", "j", "k", "enter") as seen:
+            assert seen.main.pane.view.name == "connections by user"
+        async with opened(None, (120, 40), "2", "s", "q") as seen:
+            assert seen.app.screen is seen.main
+
+    async def test_typing_moves_no_further_than_to_what_is_called_so(self) -> None:
+        async with opened(None, (120, 40), "2", "s", *"rx", "enter") as seen:
+            assert seen.main.pane.order.field.title == "RX"
+
+    async def test_a_long_menu_tells_where_one_is_and_pages(self) -> None:
+        async with opened(None, (60, 20), "2", "s", "home", "pagedown") as seen:
+            fields = len(VIEWS["connections"].fields)
+            assert f"13/{fields}" in seen.text()
+            await seen.press("pagedown", "pageup")
+            assert f"13/{fields}" in seen.text()
+
+    async def test_a_click_chooses_and_one_beside_it_closes(self) -> None:
+        async with opened(None, (120, 40), "2", "b") as seen:
+            y = next(y for y, line in enumerate(seen.lines()) if "whose they are" in line)
+            await seen.pilot.click(offset=(60, y))
+            await seen.settle()
+            assert seen.main.pane.view.name == "connections by user"
+            await seen.press("b", "b")
+            await seen.pilot.click(offset=(1, 1))
+            await seen.settle()
+            assert seen.app.screen is seen.main
+            assert seen.main.pane.view.name == "connections"
 
     async def test_backspace_takes_a_letter_back(self) -> None:
         async with opened(None, (120, 40), "2", "s", *"rtt", "backspace", "backspace", "e", "enter") as seen:

@@ -109,6 +109,13 @@ class TestPlacing:
         shown = [placed.column.field.name for placed in place(VIEWS[view], sample, rows.NOW, width - 1)]
         assert set(wanted) <= set(shown)
 
+    def test_60_columns_show_both_rates_and_the_whole_other_end_of_this_end_the_port(self) -> None:
+        sample = list(rows.many_connections(200))
+        sample.append(rows.connection(local="10.0.13.7", lport=55976, remote="203.0.113.209", rport=55976))
+        row = place(VIEWS["connections"], sample, rows.NOW, 59)
+        assert [p.column.field.title for p in row] == ["LPORT", "REMOTE", "RX/s", "TX/s", "PID", "COMMAND"]
+        assert row[1].column.text(sample[-1], rows.NOW, row[1].width)[1].rstrip() == "203.0.113.209:55976"
+
     def test_a_command_keeps_room_to_be_told_apart(self) -> None:
         widths = {
             p.column.field.name: p.width for p in place(VIEWS["processes"], rows.many_processes(60), rows.NOW, 79)

@@ -154,6 +154,28 @@ def test_two_containers_of_one_name_are_two_groups() -> None:
     assert "container" in [by.name for by in groupings(PROCESSES)]
 
 
+async def test_long_names_of_labels_are_told_in_full() -> None:
+    labels = ("com.docker.compose.project=shop", "com.docker.compose.container-number=1", "role=front")
+    picture = rows.snapshot(containers=[rows.container_row(labels=labels, service="shop/web", task="1")])
+    async with opened(picture, (80, 60), "4", "e") as seen:
+        await seen.pilot.pause()
+        page = seen.text()
+        for words in ("com.docker.compose.project ", "com.docker.compose.container-number  1", "shop/web  task 1"):
+            assert words in page
+
+
+async def test_the_page_of_an_orphan_tells_who_keeps_it_from_outside_and_leads_there() -> None:
+    keeper = rows.process_row(id=11, pid=4242, comm="keeper")
+    orphan = rows.namespace_row(id=1, netns=77, name=None, kind="orphan", pid=None, holder=4242)
+    async with opened(rows.snapshot(processes=[keeper], namespaces=[orphan]), (140, 60), "3", "e") as seen:
+        await seen.pilot.pause()
+        line = next(line for line in seen.lines() if line.startswith(" held by"))
+        assert "keeper (4242)" in line
+        assert "outside" in seen.text()
+        await seen.pilot.press("p")
+        assert "keeper (4242)" in seen.lines()[0]
+
+
 async def test_what_a_runtime_says_is_never_obeyed() -> None:
     evil = "\x1b[31m[bold]web[/]\n"
     picture = rows.snapshot(

@@ -16,7 +16,7 @@ from nettop import format as text
 from nettop.model import InterfaceCounters, Nat, Owner
 from nettop.requests import Answer, InspectEnvironment, InspectNamespace, InspectProcess, Request
 from nettop.snapshot import Connection, PeerIndex, Sample, Snapshot
-from nettop.tui.details import DetailScreen
+from nettop.tui.details import DetailScreen, tcp_words
 from nettop.tui.details.blocks import Canvas
 from nettop.tui.details.screen import SUBJECTS
 from nettop.tui.drawing import theme
@@ -261,6 +261,14 @@ class TestProcess:
             await ready(seen)
             assert "/var/log/access.log" in seen.text()
 
+    async def test_of_one_that_has_ended_nothing_is_asked_and_that_is_said(self) -> None:
+        dead = rows.snapshot([], [rows.process_row(id=1, state="X", rx_bytes=None, tx_bytes=None)])
+        async with page(dead, "e") as seen:
+            assert "It is gone. This is what was last known." in seen.text()
+            assert "Open files" not in seen.text()
+            assert "so far" not in seen.text()
+            assert not seen.source.asked
+
     async def test_a_collector_that_cannot_look_says_so(self) -> None:
         async with opened(scene(), (120, 100)) as seen:
             seen.source.answer = lambda _: Answer(False, "this is a recording")
@@ -278,6 +286,13 @@ class TestConnection:
             slower = row._replace(stats=row.stats._replace(retrans=9, tx_bytes=2000, sendq=10))
             await show(seen, later(picture, slower))
             assert "6 segments sent again since the last picture" in seen.lines()[3]
+
+    async def test_the_page_does_not_jump_when_nothing_limits_it_any_more(self) -> None:
+        async with page(scene(), *BUSIEST, "enter") as seen:
+            before = seen.lines().index(next(shown for shown in seen.lines() if "Both ends" in shown))
+            await show(seen, later(scene(), scene().connections[1]._replace(limit=None)))
+            assert "Nothing holds it up" in seen.text()
+            assert "Both ends" in seen.lines()[before]
 
     async def test_both_ends_with_their_processes(self) -> None:
         async with page(scene(), *BUSIEST, "enter") as seen:
@@ -307,9 +322,22 @@ class TestConnection:
             for said in (
                 "48 ms    there and back, give or take 0.30 ms; 12 ms at best",
                 "10       segments may be on the way at a time, 14.1 kB: at this round trip 295 kB/s at most",
-                "3       segments since it was opened, 0.3 % of 1,000",
+                "3       segments of 1,000, 0.3 %, since it was opened",
             ):
                 assert said in words
+
+    @pytest.mark.parametrize(
+        ("again", "said"),
+        [
+            (0, "segments of 90,000 since"),
+            (1, "segments of 90,000, less than 0.1 %, since"),
+            (900, "90,000, 1.0 %, since"),
+        ],
+    )
+    def test_nothing_is_said_of_a_share_there_is_none_of(self, again: int, said: str) -> None:
+        stats = rows.connection(rtt=1000, tx_packets=90_000, retrans=again).stats
+        (figure,) = (figure for figure in tcp_words.tcp(stats, theme.DARK.look) if figure.label == "sent again")
+        assert said in figure.words
 
     async def test_rate_round_trip_and_retransmits_are_drawn_over_time(self) -> None:
         async with page(scene(), *BUSIEST, "enter") as seen:
@@ -365,6 +393,12 @@ class TestEvent:
             assert "init (1)" in line(seen, "parent")
             await press(seen, "p")
             assert crumbs(seen)[-1] == "nginx (7)"
+
+    @pytest.mark.parametrize(("state", "said"), [("S", "still running"), ("Z", "has ended"), ("X", "has ended")])
+    async def test_it_tells_whether_the_process_runs_still(self, state: str, said: str) -> None:
+        process = rows.process_row(id=11, pid=7, start_time=70, comm="nginx", state=state)
+        async with page(scene(processes={11: process}), "5", "e") as seen:
+            assert said in line(seen, "process")
 
     async def test_enter_on_an_event_of_a_process_that_is_gone_tells_of_the_event(self) -> None:
         picture = rows.snapshot(events=[rows.event(kind="exit", pid=99, detail="code 1")])

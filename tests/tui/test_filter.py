@@ -66,6 +66,17 @@ async def test_text_that_does_not_parse_keeps_the_last_good_filter_and_says_wher
         assert not any("! " in text for text, _ in seen.styles(3))
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+async def test_what_is_wrong_takes_the_room_there_is_and_is_cut_with_a_sign(width: int) -> None:
+    async with opened(three(), (width, 24), "2", "slash", *"nginx rate>x") as seen:
+        line = seen.lines()[3]
+        assert " nginx rate>x " in line
+        assert "! 'x' is not bytes a second, as 10k or" in line
+        assert line.rstrip().endswith(("…", "1.5MB"))
+        await seen.press("backspace", *"1k ")
+        assert len(seen.lines()[3]) == width
+
+
 async def test_letters_that_are_keys_elsewhere_are_typed() -> None:
     async with opened(three(), (120, 24), "2", "slash", *"q1sIZ?") as seen:
         assert seen.app.screen is seen.main

@@ -228,6 +228,34 @@ class TestGroupings:
         assert len(brought_up(Pane(VIEWS["events"], scope), picture).ids) == 1
 
 
+class TestMade:
+    """How many connections were made to a host or port: told by the collector, which has counted them all."""
+
+    def picture(self) -> Snapshot:
+        living = [
+            rows.connection(id=1, remote="10.0.0.9", rport=80),
+            rows.connection(id=2, remote="10.0.0.8", rport=80),
+        ]
+        made = [
+            rows.destination(remote="10.0.0.9", rport=80, opened=700, failed=2),
+            rows.destination(remote="10.0.0.9", rport=443, opened=50, failed=0),
+            rows.destination(remote="10.0.0.7", rport=80, opened=9, failed=9),
+        ]
+        return dataclasses.replace(rows.snapshot(living), destinations=dict(enumerate(made)))
+
+    def test_those_nobody_saw_are_counted_with_the_host_they_were_made_to(self) -> None:
+        pane = grouped(self.picture(), "remote host")
+        assert figures(pane, "connections", "opened", "failed") == {"10.0.0.9": (1, 750, 2), "10.0.0.8": (1, 0, 0)}
+
+    def test_and_with_the_port(self) -> None:
+        assert figures(grouped(self.picture(), "remote port"), "opened", "failed") == {80: (709, 11)}
+
+    def test_of_rows_that_are_filtered_nobody_knows_it(self) -> None:
+        pane = grouped(self.picture(), "remote host", "rport=80")
+        assert figures(pane, "opened", "failed") == {"10.0.0.9": (None, None), "10.0.0.8": (None, None)}
+        assert "opened" not in grouped(self.picture(), "program").view.fields
+
+
 class TestKeys:
     async def test_b_asks_by_what_and_shows_groups_in_place_of_the_rows(self) -> None:
         async with opened(rows.snapshot(programs()), (120, 30), "2", "b") as seen:
@@ -276,5 +304,5 @@ class TestKeys:
 
     async def test_sorting_scrolling_and_moving_work_on_groups(self) -> None:
         async with opened(None, (80, 24), "2", "b", *"remote h", "enter", "G", "right", "s", "end", "enter") as seen:
-            assert seen.main.pane.order.field.name == "retrans"
+            assert seen.main.pane.order.field.name == "failed"
             assert seen.main.pane.scrolled == 1

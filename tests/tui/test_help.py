@@ -37,6 +37,12 @@ def test_every_command_is_there_with_its_keys() -> None:
         assert command.help in told
 
 
+def test_so_are_those_every_program_of_a_terminal_knows() -> None:
+    told = "\n".join(chapters(120)["Keys: nettop"])
+    assert "^C" in told
+    assert "^Z" in told
+
+
 def test_every_field_is_there() -> None:
     told = "\n".join(chapters(300)["Fields of connections"])
     for field in VIEWS["connections"].fields.values():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nettop.snapshot import Snapshot
+from nettop.tui.app import NettopApp
 from nettop.tui.commands import COMMANDS
 from nettop.tui.drawing.theme import UNICODE
 from tests.support import rows
@@ -194,7 +195,7 @@ class TestDrilling:
 
     async def test_enter_on_a_connection_tells_everything_known_of_it(self) -> None:
         picture = rows.snapshot([rows.connection(local="10.9.8.7", comm="nginx")])
-        async with opened(picture, (120, 60), "2", "enter") as seen:
+        async with opened(picture, (120, 80), "2", "enter") as seen:
             assert "10.9.8.7" in seen.text()
             assert "round-trip time, smoothed" in seen.text()
             await seen.press("escape")
@@ -293,6 +294,21 @@ class TestProgram:
             await seen.pilot.press("ctrl+c")
             await seen.pilot.pause()
             assert seen.app.return_code == 0
+
+    async def test_ctrl_z_stops_it_once_wherever_one_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stopped: list[object] = []
+
+        def stop(app: NettopApp) -> None:
+            stopped.append(app)
+
+        monkeypatch.setattr(NettopApp, "action_suspend_process", stop)
+        async with opened() as seen:
+            await seen.press("ctrl+z")
+            assert len(stopped) == 1
+            await seen.press("o", "ctrl+z", "escape", "question_mark", "ctrl+z", "escape")
+            assert len(stopped) == 3
+            await seen.press("colon", *"suspend", "enter")
+            assert len(stopped) == 4
 
     async def test_ctrl_l_draws_the_screen_again(self) -> None:
         async with opened() as seen:

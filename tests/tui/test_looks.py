@@ -83,7 +83,7 @@ def _nothing_moves(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.setattr("nettop.tui.lists.shown.HOLD", 3600.0)
-    monkeypatch.setattr("nettop.tui.main.time.process_time", lambda: 0.0)
+    monkeypatch.setattr("nettop.tui.own.time.process_time", lambda: 0.0)
     yield
     monkeypatch.undo()
     time.tzset()

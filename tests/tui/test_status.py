@@ -7,11 +7,12 @@ import dataclasses
 import pytest
 
 from nettop.model import Health
-from nettop.snapshot import EMPTY, Coverage, HostRates
+from nettop.snapshot import EMPTY, Coverage, HostRates, LinkRate
 from nettop.tui.commands import COMMANDS
 from nettop.tui.drawing import status
 from nettop.tui.drawing.line import Pieces, cells
 from nettop.tui.drawing.theme import DARK, UNICODE
+from nettop.tui.lists.levels import Levels
 from tests.support import rows
 from tests.support.screen import opened, past
 
@@ -51,6 +52,19 @@ class TestHostLine:
         assert "web-01" in host_line(60)
         assert "↓ 11.8 MB/s" in host_line(60)
 
+    def test_where_there_is_room_it_tells_by_which_interfaces(self) -> None:
+        def line(links: tuple[LinkRate, ...], width: int) -> str:
+            picture = rows.snapshot()
+            picture = dataclasses.replace(picture, rates=picture.rates._replace(links=links))
+            return text(status.host_line(picture, past(), width, DARK.look, UNICODE))
+
+        one, other = LinkRate("eth1", 2e6, 1e6), LinkRate("eth0", 1e6, 0.0)
+        assert "over eth1" in line((one,), 180)
+        assert "eth1" not in line((one,), 120)
+        assert "eth0 ↓ 977 kB/s" in line((one, other), 220)
+        assert line((one, other), 220).index("eth0") < line((one, other), 220).index("eth1"), "in places of their own"
+        assert line((), 120) == line((one, other), 120)
+
     def test_unknown_rates_are_a_dash(self) -> None:
         unknown = dataclasses.replace(rows.snapshot(), rates=HostRates(None, None, None, None, None, None))
         assert "cpu - " in text(status.host_line(unknown, [], 140, DARK.look, UNICODE))
@@ -89,6 +103,18 @@ class TestCoverageLine:
         assert line.startswith(" owners")
         assert line.rstrip().endswith("(and 2 more)")
 
+    @pytest.mark.parametrize(("width", "cells_of_it"), [(60, 30), (80, 50), (100, 60), (160, 75)])
+    def test_what_is_degraded_is_worth_more_than_figures_without_a_worry(self, width: int, cells_of_it: int) -> None:
+        reason = "the kernel refuses process events here, so /proc is read every second instead of being told"
+        line = coverage_line(width=width, health=[Health("cn_proc", "degraded", reason, None, 1)])
+        assert f"▲ degraded: {reason}"[:cells_of_it] in line
+
+    def test_what_is_lost_stays_beside_what_is_degraded(self) -> None:
+        health = [Health("cn_proc", "degraded", "a very long story " * 9, None, 1)]
+        line = coverage_line(width=100, coverage=Coverage(0.5, 10, 5, 7, 7, 12), health=health)
+        assert "▲ events lost 12" in line
+        assert "namespaces" not in line
+
     def test_a_sign_stands_beside_what_was_lost_or_unread(self) -> None:
         line = coverage_line(coverage=Coverage(0.5, 10, 5, 7, 5, 12))
         assert "▲ 5/7 namespaces" in line
@@ -109,6 +135,17 @@ class TestCoverageLine:
             assert "▲ collector died: starting it again" in seen.lines()[1]
             await seen.show(None)
             assert "owners" in seen.lines()[1]
+
+
+class TestTabs:
+    @pytest.mark.parametrize(
+        ("width", "shown"), [(120, "2 Connections 12,345"), (80, "2 Conns 12,345"), (60, "2 Conns ")]
+    )
+    def test_counts_are_worth_more_than_long_names(self, width: int, shown: str) -> None:
+        picture = dataclasses.replace(rows.snapshot(), connections=dict.fromkeys(range(12_345), rows.connection()))
+        line = text(status.tabs_line(picture, Levels("processes"), False, width, DARK.look, UNICODE))
+        assert shown in line
+        assert len(line) == width
 
 
 class TestFooter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 
 import pytest
@@ -226,6 +227,12 @@ class TestKeys:
             await seen.press(key)
             assert "tree" not in seen.lines()[3]
             assert not any("─" in line for line in seen.rows())
+
+    async def test_it_is_one_still_where_columns_are_scrolled(self) -> None:
+        async with opened(None, (80, 24), "1", "t", "asterisk", "right", "right", "right") as seen:
+            assert "NAME" in seen.lines()[4]
+            assert "COMMAND" not in seen.lines()[4]
+            assert re.search(r"\[\+\d+\] \w", seen.text())
 
     async def test_where_the_locale_has_no_lines_the_tree_is_drawn_in_ascii(self) -> None:
         async with opened(family(), (120, 30), "t", utf8=False) as seen:

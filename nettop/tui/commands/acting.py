@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from nettop import format as text
 from nettop.model import Process
 from nettop.requests import Answer, CloseSocket, Renice, Request, Signal
-from nettop.snapshot import Connection, ProcessRow
+from nettop.snapshot import Connection
 from nettop.tui.commands.command import Command
-from nettop.tui.dialogs.confirm import ConfirmScreen, InsistScreen, NiceScreen, stepped
+from nettop.tui.commands.targets import Targets, sockets, targets
+from nettop.tui.details.subject import called
+from nettop.tui.dialogs.confirm import BESIDE_NICE, FRAME, ConfirmScreen, InsistScreen, NiceScreen, stepped
 from nettop.tui.dialogs.menu import Item, MenuScreen
 from nettop.tui.drawing.columns import ends
 from nettop.tui.drawing.line import Pieces, piece
-from nettop.tui.lifeline import INIT
 
 if TYPE_CHECKING:
     from nettop.tui.main import MainScreen
@@ -45,6 +45,10 @@ SIGNALS = (
 _HARMLESS = (signal.SIGCONT,)
 _COMMAND = 48
 """Cells of a command line in a dialog: enough to know the process by."""
+_BEFORE_COMMAND = 25
+"""Cells of what stands before it."""
+_HOLDER = 20
+"""Cells of who holds a socket, in a list of several."""
 
 
 class _Act(NamedTuple):
@@ -59,53 +63,38 @@ class _Act(NamedTuple):
     """Nettop's own session hangs on it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Targets:
-    """The processes an action is for."""
-
-    rows: Sequence[ProcessRow]
-    own: Sequence[bool]
-    """Parallel to rows: nettop's own session hangs on it."""
-    through_sockets: bool
-    """They were chosen by what they hold."""
-
-
 # --- processes -------------------------------------------------------------------------------------------------------
 
 
 def send_signal(main: MainScreen) -> None:
-    targets = _targets(main)
-    if targets is None:
+    meant = targets(main)
+    if meant is None:
         return
 
     def chosen(name: str | None) -> None:
         if name is not None:
-            _confirm_signal(main, targets, signal.Signals(int(name)))
+            _confirm_signal(main, meant, signal.Signals(int(name)))
 
     items = [Item(str(number.value), f"{number.value:>2} {number.name[3:]}", what) for number, what in SIGNALS]
     main.app.push_screen(MenuScreen("send a signal", items, main.look, main.signs), chosen)
 
 
-def _confirm_signal(main: MainScreen, targets: _Targets, number: signal.Signals) -> None:
-    one = len(targets.rows) == 1
-    what = "this process" if one else f"these {len(targets.rows)} processes"
-    if targets.through_sockets:
-        what += ", which holds the socket" if one else ", which hold the sockets"
+def _confirm_signal(main: MainScreen, meant: Targets, number: signal.Signals) -> None:
     acts = [
         _Act(
-            _name(row.process),
+            called(row.process),
             _line(main, row.process),
             Signal(row.process.pid, row.process.start_time, number.value, own),
             own,
         )
-        for row, own in zip(targets.rows, targets.own, strict=True)
+        for row, own in zip(meant.rows, meant.own, strict=True)
     ]
 
     def answered(yes: bool | None) -> None:
         if yes:
             _insist_and_do(main, acts)
 
-    question = f"Send {number.name} ({number.value}) to {what}?"
+    question = f"Send {number.name} ({number.value}) to {meant.all_of_them}?"
     lines = [act.line for act in acts]
     dangerous = number not in _HARMLESS
     main.app.push_screen(ConfirmScreen("signal", question, lines, main.look, main.signs, dangerous=dangerous), answered)
@@ -113,60 +102,36 @@ def _confirm_signal(main: MainScreen, targets: _Targets, number: signal.Signals)
 
 def renice(main: MainScreen, step: int) -> None:
     """Let a nice value be chosen, `step` from the one there is to begin with; choosing it is the confirmation."""
-    targets = _targets(main)
-    if targets is None:
+    meant = targets(main)
+    if meant is None:
         return
 
     def chosen(steps: int | None) -> None:
         if steps:
-            nices = [stepped(row.usage.nice, steps) for row in targets.rows]
+            nices = [stepped(row.usage.nice, steps) for row in meant.rows]
             acts = [
                 _Act(
-                    _name(row.process),
+                    called(row.process),
                     _line(main, row.process),
                     Renice(row.process.pid, row.process.start_time, nice, own),
                     own,
                 )
-                for row, nice, own in zip(targets.rows, nices, targets.own, strict=True)
+                for row, nice, own in zip(meant.rows, nices, meant.own, strict=True)
             ]
             _insist_and_do(main, acts)
 
-    lines = [(_line(main, row.process), row.usage.nice) for row in targets.rows]
+    lines = [(_line(main, row.process, BESIDE_NICE), row.usage.nice) for row in meant.rows]
     main.app.push_screen(NiceScreen(lines, step, main.look, main.signs), chosen)
 
 
-def _targets(main: MainScreen) -> _Targets | None:
-    """The processes of the rows chosen, those that hold them where these are sockets; None where an action has none,
-    which has been told then."""
-    chosen = main.pane.chosen()
-    keys = {row.process.key: None for row in chosen if isinstance(row, (ProcessRow, Connection)) and row.process}
-    known = {row.process.key: row for row in main.latest.processes.values()} if keys else {}
-    rows = [known[key] for key in keys if key in known]
-    forbidden = [row.process for row in rows if row.process.pid == INIT or row.process.kernel]
-    if forbidden:
-        what = "a kernel thread" if forbidden[0].kernel else "init"
-        main.tell(f"{_name(forbidden[0])} is {what}: nothing is done to it from here")
-        return None
-    if not rows:
-        unheld = any(isinstance(row, Connection) for row in chosen)
-        nobody = "no process is known to hold it" if unheld else "choose a process, or a connection of it"
-        main.tell("it is gone already" if keys else nobody)
-        return None
-    lifeline = main.find_lifeline()
-    own = [row.process.key in lifeline.processes for row in rows]
-    return _Targets(rows, own, any(isinstance(row, Connection) for row in chosen))
-
-
-def _name(process: Process) -> str:
-    return f"{text.safe(process.comm)} ({process.pid})"
-
-
-def _line(main: MainScreen, process: Process) -> Pieces:
+def _line(main: MainScreen, process: Process, beside: int = 0) -> Pieces:
+    """What tells a process from others, with room for so many cells `beside` it."""
     look = main.look
+    room = main.app.size.width - FRAME.width - _BEFORE_COMMAND - beside
     return [
         piece(f"{process.pid:>7}  ", look.band_strong),
         piece(f"since {text.time_of_day(process.started, main.latest.time):<8}  ", look.band_dim),
-        piece(text.shorten_middle(text.safe(process.command), _COMMAND), look.band),
+        piece(text.shorten_middle(text.safe(process.command), min(room, _COMMAND)), look.band),
     ]
 
 
@@ -174,10 +139,10 @@ def _line(main: MainScreen, process: Process) -> Pieces:
 
 
 def close_sockets(main: MainScreen) -> None:
-    rows = [row for row in main.pane.chosen() if isinstance(row, Connection)]
-    if not rows:
-        main.tell("choose a connection; Enter on a process shows those it holds")
+    meant = sockets(main)
+    if meant is None:
         return
+    rows = meant.rows
     lifeline = main.find_lifeline()
     try:
         acts = [
@@ -193,8 +158,8 @@ def close_sockets(main: MainScreen) -> None:
             _insist_and_do(main, acts)
 
     listens = any(row.stats.state == "LISTEN" for row in rows)
-    what = "this socket" if len(rows) == 1 else f"these {len(rows)} sockets"
-    question = f"Close {what}? {'Its program does not listen again by itself.' if listens else ''}".rstrip()
+    what = "this socket" if len(rows) == 1 else f"these {len(rows):,} sockets"
+    question = f"Close {what}{meant.of}? {'Its program does not listen again by itself.' if listens else ''}".rstrip()
     lines = _facts(main, rows[0]) if len(rows) == 1 else [act.line for act in acts]
     main.app.push_screen(ConfirmScreen("close", question, lines, main.look, main.signs, dangerous=True), answered)
 
@@ -209,11 +174,12 @@ def _holder(row: Connection) -> str:
     if row.process is None:
         return "nobody known"
     more = f" and {len(row.others)} more" if row.others else ""
-    return f"{_name(row.process)}{more}"
+    return f"{called(row.process)}{more}"
 
 
 def _socket_line(main: MainScreen, row: Connection) -> Pieces:
-    return [piece(f"  {_between(main, row)}  ", main.look.band_strong), piece(_holder(row), main.look.band)]
+    holder = text.fit(_holder(row), _HOLDER)
+    return [piece(f"  {holder}  ", main.look.band), piece(_between(main, row), main.look.band_strong)]
 
 
 def _facts(main: MainScreen, row: Connection) -> list[Pieces]:
@@ -278,6 +244,7 @@ COMMANDS = (
         "signal",
         "Act",
         on_row=True,
+        on_page=True,
         acts=True,
     ),
     Command(
@@ -289,6 +256,7 @@ COMMANDS = (
         "close",
         "Act",
         on_row=True,
+        on_page=True,
         acts=True,
     ),
     Command(
@@ -299,6 +267,7 @@ COMMANDS = (
         "a lower nice value: more of the processor",
         group="Act",
         on_row=True,
+        on_page=True,
         acts=True,
     ),
     Command(
@@ -307,8 +276,10 @@ COMMANDS = (
         "] F8",
         partial(renice, step=1),
         "a higher nice value: it gives way to others",
-        group="Act",
+        "nice",
+        "Act",
         on_row=True,
+        on_page=True,
         acts=True,
     ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nettop.order import Order
 from nettop.tui.commands.command import Command
-from nettop.tui.dialogs.choice import ChoiceScreen
+from nettop.tui.dialogs.menu import Item, MenuScreen
 from nettop.tui.lists.groupings import groupings
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ def sort_menu(main: MainScreen) -> None:
             field = pane.view.fields[name]
             main.sort(Order(field, descending=field.kind.numeric))
 
-    options = [(field.name, f"{field.title:<10} {field.help}") for field in pane.view.fields.values()]
-    main.app.push_screen(ChoiceScreen(f"sort {pane.view.name} by", options, pane.order.field.name), chosen)
+    items = [Item(field.name, field.title, field.help) for field in pane.view.fields.values()]
+    title, now = f"sort {pane.view.name} by", pane.order.field.name
+    main.app.push_screen(MenuScreen(title, items, main.look, main.signs, chosen=now), chosen)
 
 
 def hold(main: MainScreen) -> None:
@@ -118,8 +119,8 @@ def group(main: MainScreen) -> None:
             levels.group(choices[name])
             main.arrive()
 
-    options = [(name, f"{name:<14} {by.help}") for name, by in choices.items()]
-    main.app.push_screen(ChoiceScreen(f"group {view.name} by", options, ""), chosen)
+    items = [Item(name, name, by.help) for name, by in choices.items()]
+    main.app.push_screen(MenuScreen(f"group {view.name} by", items, main.look, main.signs), chosen)
 
 
 COMMANDS = (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nettop.fields import LISTENERS
 from nettop.tui.commands.command import Command
 from nettop.tui.dialogs import users
-from nettop.tui.dialogs.choice import ChoiceScreen
 from nettop.tui.dialogs.chooser import ColumnChooser
+from nettop.tui.dialogs.menu import MenuScreen
 from nettop.tui.dialogs.prompt import Prompt, remember
 from nettop.tui.dialogs.suggest import Collector
 from nettop.tui.lists.levels import Level
@@ -116,7 +116,8 @@ def user_menu(main: MainScreen) -> None:
             main.ask()
 
     now = str(pane.user.uid) if pane.user else ""
-    main.app.push_screen(ChoiceScreen(users.TITLE, users.options(shares), now), chosen)
+    menu = MenuScreen("rows of", users.items(shares), main.look, main.signs, chosen=now, head=users.HEAD)
+    main.app.push_screen(menu, chosen)
 
 
 # --- what no list shows ----------------------------------------------------------------------------------------------

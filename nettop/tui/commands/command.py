@@ -30,6 +30,8 @@ class Command:
     """Heading in the help."""
     on_row: bool = False
     """Acts on the row under the cursor, and so waits until the list shows what was asked of it by the keys before."""
+    on_page: bool = False
+    """Exists on the page about a row, too, and is for that row there."""
     acts: bool = False
     """Changes something on the machine: does not exist where nettop is read-only."""
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nettop import format as text
+from nettop.fields import View
 from nettop.jsonlines import json_lines
 from nettop.tui import clipboard
 from nettop.tui.commands.command import Command
 from nettop.tui.commands.recipes import recipes
+from nettop.tui.commands.targets import chosen
 from nettop.tui.dialogs.menu import Item, MenuScreen
 from nettop.tui.drawing.columns import Column
 from nettop.tui.terminal import follows_xterm
@@ -20,28 +22,27 @@ if TYPE_CHECKING:
 
 def copy(main: MainScreen) -> None:
     """Let something be chosen of the rows that are, and copy it."""
-    pane, rows = main.pane, main.pane.chosen()
+    view, rows, columns, now = chosen(main)
     if not rows:
         main.tell("there is no row to copy")
         return
     if not follows_xterm(main.environ):
         main.tell("this terminal has no clipboard that a program could reach")
         return
-    columns, now = main.table.layout_now.columns, pane.now
     what = "the row" if len(rows) == 1 else f"the {len(rows)} rows"
     texts: dict[str, tuple[str, list[str]]] = {
         "row": (f"{what} as shown, in full", as_shown(columns, rows, now)),
-        "json": (f"{what} as JSON, every field", as_json(main, rows)),
+        "json": (f"{what} as JSON, every field", as_json(view, rows, now)),
     }
     for tool, command in recipes(rows[0]) if len(rows) == 1 else ():
         texts[tool] = (command, [command])
     items = [Item(tool, f"{number} {tool}", what) for number, (tool, (what, _)) in enumerate(texts.items(), 1)]
 
-    def chosen(tool: str | None) -> None:
+    def copied(tool: str | None) -> None:
         if tool is not None:
             _put(main, texts[tool][1], tool)
 
-    main.app.push_screen(MenuScreen("copy", items, main.look, main.signs), chosen)
+    main.app.push_screen(MenuScreen("copy", items, main.look, main.signs), copied)
 
 
 def _put(main: MainScreen, lines: list[str], tool: str) -> None:
@@ -65,11 +66,10 @@ def as_shown(columns: Sequence[Column], rows: Sequence[Any], now: float) -> list
     return ["  ".join(text.fit(*cell) for cell in zip(cells, widths, sides, strict=True)).rstrip() for cells in table]
 
 
-def as_json(main: MainScreen, rows: Sequence[Any]) -> list[str]:
+def as_json(view: View, rows: Sequence[Any], now: float) -> list[str]:
     """As `nettop VIEW --json` prints them, one a line."""
     written: list[str] = []
-    pane = main.pane
-    json_lines(pane.view, rows, None, pane.now, pane.now, written.append)
+    json_lines(view, rows, None, now, now, written.append)
     return "".join(written).splitlines()
 
 
@@ -83,5 +83,6 @@ COMMANDS = (
         "copy",
         "Act",
         on_row=True,
+        on_page=True,
     ),
 )

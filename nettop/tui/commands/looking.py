@@ -81,6 +81,10 @@ def redraw(main: MainScreen) -> None:
     main.repaint()
 
 
+def suspend(main: MainScreen) -> None:
+    main.app.action_suspend_process()
+
+
 def leave(main: MainScreen) -> None:
     main.app.exit()
 
@@ -97,6 +101,7 @@ COMMANDS = (
         "palette",
         "nettop",
     ),
+    Command("suspend", "ctrl+z", "^Z", suspend, "stop, as any program in a shell does; fg goes on", group="nettop"),
     Command("redraw", "ctrl+l", "^L", redraw, "draw the screen again", group="nettop"),
     Command("processes", "1", "1", partial(pane, view="processes"), "processes", group="Look at"),
     Command("connections", "2", "2", partial(pane, view="connections"), "connections", group="Look at"),

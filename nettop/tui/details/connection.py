@@ -37,6 +37,7 @@ class ConnectionPage(Subject[Connection]):
 
     view = "connections"
     kind = Connection
+    commands = ("copy", "close_socket", "signal")
 
     def __init__(self, row_id: int, row: Connection) -> None:
         super().__init__(row_id, row)
@@ -105,18 +106,20 @@ class ConnectionPage(Subject[Connection]):
         return block
 
     def _why(self, canvas: Canvas) -> Block:
-        """What limits it, and the figures that rests on."""
-        limit = self.row.limit
-        if not limit or self.gone:
+        """What limits it, and the figures that rests on; where nothing does, as many lines, for the page to stand."""
+        limit, stats, look = self.row.limit, self.row.stats, canvas.look
+        if self.over or (stats.rtt is None and stats.state != "LISTEN"):
             return []
-        look = canvas.look
+        if not limit:
+            nothing = canvas.paragraph("Nothing holds it up, as far as the kernel counts.", look.dim)
+            return [PageLine([]), *nothing, PageLine([])]
         worry = limit != "app"
         sentence = f"Limited by {limit}: {WHY[limit]}."
         block = [PageLine([]), *(canvas.warning(sentence) if worry else canvas.paragraph(sentence, look.text))]
-        figures = evidence(self._before, self.row.stats)
-        if figures:
-            block += canvas.paragraph(f"{figures[0].upper()}{figures[1:]}.", look.text, 3 if worry else 1)
-        return block
+        figures = evidence(self._before, stats)
+        if not figures:
+            return [*block, PageLine([])]
+        return block + canvas.paragraph(f"{figures[0].upper()}{figures[1:]}.", look.text, 3 if worry else 1)
 
     def _ends(self) -> Iterator[Fact]:
         row = self.row
@@ -132,11 +135,22 @@ class ConnectionPage(Subject[Connection]):
         yield Fact("state", row.stats.state, tcp_words.STATES.get(row.stats.state, ""))
         yield self.namespace_fact(socket.netns)
         yield from self.membership(row.belongs, row.process.unit if row.process else None)
+        yield from self._made()
         seen = text.UNKNOWN if socket.since is None else f"{text.duration(self.snapshot.time - socket.since)} ago"
         yield Fact("first seen", seen, "" if socket.since is not None else "older than nettop")
         yield Fact("user", text.safe(socket.user or text.UNKNOWN), "" if socket.uid is None else f"uid {socket.uid}")
         kind = " ".join(filter(None, (socket.family, socket.kind, socket.congestion)))
         yield Fact("socket", text.safe(kind), f"inode {socket.inode or '-'}, cookie {socket.cookie or '-'}")
+
+    def _made(self) -> Iterator[Fact]:
+        """What became of all connections made to the same address and port."""
+        socket = self.row.socket
+        where = socket.netns, socket.remote, socket.rport
+        made = next((made for made in self.snapshot.destinations.values() if made[:3] == where), None)
+        if made is not None:
+            ended = f"those that ended: received {said(size(made.rx_bytes))}, sent {said(size(made.tx_bytes))}"
+            again = f", {made.retrans} segments again" if made.retrans else ""
+            yield Fact("made there", f"{made.opened} opened, {made.failed} failed", ended + again)
 
     def _holders(self) -> Iterator[Fact]:
         row = self.row

@@ -11,6 +11,7 @@ from nettop.tui.details.blocks import Block, Canvas, Fact, Figure
 from nettop.tui.details.listing import Listing, Target
 from nettop.tui.details.measures import count, said, share, size, speed
 from nettop.tui.details.subject import History, Jump, Subject
+from nettop.tui.drawing.line import piece
 from nettop.tui.lists.scopes import container_scope
 
 KINDS: Mapping[str, str] = {
@@ -35,6 +36,7 @@ class ContainerPage(Subject[ContainerRow]):
 
     view = "containers"
     kind = ContainerRow
+    commands = ("signal", "copy")
 
     def __init__(self, row_id: int, row: ContainerRow) -> None:
         super().__init__(row_id, row)
@@ -75,11 +77,21 @@ class ContainerPage(Subject[ContainerRow]):
         block += canvas.heading("Processes", "the busiest first") + self._processes.draw(canvas, "none is left")
         block += canvas.heading("Sockets", "the busiest first; c lists them all")
         block += self._sockets.draw(canvas, "it has no socket")
-        if container.labels:
-            pairs = (label.partition("=") for label in container.labels)
-            block += canvas.heading("Labels")
-            block += canvas.facts(Fact(text.safe(name), text.safe(value)) for name, _, value in pairs)
-        return [*block, *self.every_field(canvas)]
+        return [*block, *self._labels(canvas), *self.every_field(canvas)]
+
+    def _labels(self, canvas: Canvas) -> Block:
+        if not self.row.container.labels:
+            return []
+        pairs = [
+            (text.safe(name), text.safe(value))
+            for name, _, value in (label.partition("=") for label in self.row.container.labels)
+        ]
+        widest = min(max(text.cell_width(name) for name, _ in pairs), canvas.width // 2)
+        block = canvas.heading("Labels")
+        for name, value in pairs:
+            label = name if text.cell_width(name) > widest else text.fit(name, widest)
+            block += canvas.flowing([piece(f"{label}  ", canvas.look.dim), piece(value, canvas.look.text)], 1)
+        return block
 
     def _what(self) -> Iterator[Fact]:
         container, now = self.row.container, self.snapshot.time
@@ -92,7 +104,7 @@ class ContainerPage(Subject[ContainerRow]):
             yield Fact("state", text.safe(container.state or text.UNKNOWN), self._restarted())
         for label, value, note in (
             ("pod", container.pod, container.k8s_namespace and f"in {container.k8s_namespace}"),
-            ("service", container.service, None),
+            ("service", container.service, container.task and f"task {container.task}"),
             ("cgroup", container.cgroup, None),
         ):
             if value:

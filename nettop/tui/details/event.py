@@ -38,6 +38,7 @@ class EventPage(Subject[Event]):
 
     view = "events"
     kind = Event
+    commands = ("signal", "copy")
 
     def __init__(self, row_id: int, row: Event) -> None:
         super().__init__(row_id, row)
@@ -79,7 +80,9 @@ class EventPage(Subject[Event]):
         yield Fact("detail", text.safe(event.detail or text.UNKNOWN))
         process = self._process()
         if process:
-            yield self.process_fact("process", process.process, "still running")
+            yield self.process_fact(
+                "process", process.process, "has ended" if process.usage.state in "XZ" else "still running"
+            )
         else:
             name = text.safe(event.comm or text.UNKNOWN)
             yield Fact("process", f"{name} ({event.pid})" if event.pid is not None else name, "not running any more")
@@ -89,7 +92,8 @@ class EventPage(Subject[Event]):
         if parent:
             yield self.process_fact("parent", parent.process)
         elif event.ppid is not None:
-            yield Fact("parent", str(event.ppid), "not running any more")
+            started = f"{text.safe(event.parent)} ({event.ppid})" if event.parent else str(event.ppid)
+            yield Fact("parent", started, "not running any more")
         yield self.namespace_fact(event.netns)
         if event.container:
             yield Fact("container", text.safe(event.container))

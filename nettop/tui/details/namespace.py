@@ -116,7 +116,7 @@ class NamespacePage(Subject[NamespaceRow]):
             [*left.heading("Namespace"), *left.facts(self._what())],
             [*right.heading("What is inside"), *right.figures([*self._counts(), *self._tracked(right)])],
         )
-        block += canvas.heading("The last minutes", "over its interfaces, loopback excluded")
+        block += canvas.heading("The last minutes", "over its outer interfaces")
         block += self.traffic(canvas, history)
         block += canvas.heading("Interfaces") + table(
             canvas, LINKS, self._links, "it has none, or they are not known yet"
@@ -139,16 +139,18 @@ class NamespacePage(Subject[NamespaceRow]):
         yield Fact("read by", text.safe(namespace.via), text.safe(namespace.reason or VIA.get(namespace.via, "")))
 
     def _holder(self) -> Fact:
-        pid, row_id = self.row.namespace.pid, self._holder_id()
-        if pid is None:
-            return Fact("held by", text.UNKNOWN, "no process")
+        namespace, row_id = self.row.namespace, self._holder_id()
+        if namespace.pid is None and namespace.holder is None:
+            return Fact("held by", text.UNKNOWN, "no process; something mounted")
+        note = (
+            "the oldest process inside" if namespace.pid is not None else "an open file or socket of a process outside"
+        )
         if row_id is None:
-            return Fact("held by", f"pid {pid}")
-        process = self.snapshot.processes[row_id].process
-        return self.process_fact("held by", process, "the oldest process inside")
+            return Fact("held by", f"pid {namespace.pid or namespace.holder}", note)
+        return self.process_fact("held by", self.snapshot.processes[row_id].process, note)
 
     def _holder_id(self) -> int | None:
-        pid = self.row.namespace.pid
+        pid = self.row.namespace.pid or self.row.namespace.holder
         return next((row.id for row in self.snapshot.processes.values() if row.process.pid == pid), None)
 
     def _counts(self) -> Iterator[Figure]:
@@ -157,7 +159,7 @@ class NamespacePage(Subject[NamespaceRow]):
         yield Figure(
             "sockets", *count(row.sockets), f"{row.connections:,} with a remote end, {row.listening:,} listening"
         )
-        yield Figure("receives", *speed(row.rx_rate), "over its interfaces, loopback excluded")
+        yield Figure("receives", *speed(row.rx_rate), "over its outer interfaces")
         yield Figure("sends", *speed(row.tx_rate))
 
     def _tracked(self, canvas: Canvas) -> Iterator[Figure]:

@@ -43,6 +43,7 @@ class ProcessPage(Subject[ProcessRow]):
 
     view = "processes"
     kind = ProcessRow
+    commands = ("signal", "copy", "nice_more")
 
     def __init__(self, row_id: int, row: ProcessRow) -> None:
         super().__init__(row_id, row)
@@ -63,7 +64,7 @@ class ProcessPage(Subject[ProcessRow]):
         return row.process.key == self._key
 
     def requests(self) -> Sequence[Request]:
-        if self.gone:
+        if self.over:
             return ()
         inspect = InspectProcess(*self._key)
         return (inspect, InspectEnvironment(*self._key)) if self.revealed else (inspect,)
@@ -130,7 +131,8 @@ class ProcessPage(Subject[ProcessRow]):
         words = f"{row.connections:,} with a remote end, {row.listening:,} listening"
         yield Figure("sockets", *count(row.sockets), words)
         for label, rate, total in (("receives", row.rx_rate, row.rx_bytes), ("sends", row.tx_rate, row.tx_bytes)):
-            yield Figure(label, *speed(rate if known else None), f"{said(size(total))} so far")
+            words = "" if total is None else f"{said(size(total))} so far"
+            yield Figure(label, *speed(rate if known else None), words)
         yield Figure("sent again", *count(row.retrans), "segments", look.warning if row.retrans else None)
         if facts and facts.io:
             yield Figure("reads", *size(facts.io.get("read")), f"{said(size(facts.io.get('disk_read')))} from disks")
@@ -143,7 +145,9 @@ class ProcessPage(Subject[ProcessRow]):
         if used is None or limit is None or limit.soft is None:
             return Figure("open files", *count(used))
         near = used > 0.8 * limit.soft
-        words = f"of {limit.soft:,} it may have, {said(share(100 * used / max(1, limit.soft)))}"
+        words = f"of {limit.soft:,} it may have"
+        if used >= 0.01 * limit.soft:
+            words += f", {said(share(100 * used / max(1, limit.soft)))}"
         return Figure("open files", *count(used), words, canvas.look.warning if near else None)
 
     # --- family ---
@@ -191,6 +195,8 @@ class ProcessPage(Subject[ProcessRow]):
 
     def _inspected(self, canvas: Canvas, facts: ProcessFacts | None) -> Block:
         refusal = self.refusal(InspectProcess, canvas)
+        if self.over and facts is None:
+            return []
         if refusal is not None or facts is None:
             return canvas.heading("Open files, limits, environment") + (refusal or [])
         left, right = canvas.halves()

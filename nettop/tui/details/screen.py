@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from textual import events
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 
 from nettop import format as text
+from nettop.fields import VIEWS, View
 from nettop.requests import Request
+from nettop.snapshot import Snapshot
 from nettop.tui.details.blocks import Canvas
 from nettop.tui.details.connection import ConnectionPage
 from nettop.tui.details.container import ContainerPage
@@ -19,6 +24,7 @@ from nettop.tui.details.namespace import NamespacePage
 from nettop.tui.details.process import ProcessPage
 from nettop.tui.details.subject import Subject
 from nettop.tui.dialogs.page import Page, PageLine, PageScreen, Place
+from nettop.tui.dialogs.standing import standing
 from nettop.tui.drawing.line import Pieces, between, cells, piece
 from nettop.tui.lists.levels import Level
 from nettop.tui.lists.scopes import Scope
@@ -57,12 +63,15 @@ class DetailScreen(PageScreen):
         Binding("Z", "freeze", show=False),
     ]
 
-    def __init__(self, main: MainScreen, steps: list[Step]) -> None:
-        """`steps` lead to the page that is shown first."""
+    def __init__(self, main: MainScreen) -> None:
         super().__init__(main.look, "", list)
         self._main = main
-        self._steps = steps
-        self.subject.follow(main.snapshot)  # the next key may come before the screen has been laid out
+        self._commands = {
+            key: command for command in main.commands.values() if command.on_page for key in command.keys.split(",")
+        }
+        """Key → what it does to the row the page is about."""
+        self._steps: list[Step] = []
+        """The way one came, last the page that is shown; none while the screen is closed: rows keep a picture alive."""
         self._wanted = asyncio.Event()
         self._asked = 0.0
         self.settled = asyncio.Event()
@@ -73,15 +82,31 @@ class DetailScreen(PageScreen):
         """What the page is about."""
         return self._steps[-1].subject
 
+    @property
+    def about(self) -> tuple[View, Any] | None:
+        return (VIEWS[self.subject.view], self.subject.row) if self._steps else None
+
     def on_mount(self) -> None:
-        self._arrive()  # Textual calls the `on_mount` of PageScreen, too
-        self.run_worker(self._keep_up(), name="page")
+        self.run_worker(self._keep_up(), name="page")  # Textual calls the `on_mount` of PageScreen, too
+
+    def open(self, steps: list[Step]) -> None:
+        """Show the page these lead to."""
+        self._steps = steps
+        self._arrive()
+        self._main.app.push_screen(self)
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Close it."""
+        self._steps = []
+        return super().dismiss(result)
 
     # --- pictures ---
 
     def update(self) -> None:
         """Show the page as of the picture the main screen shows."""
-        self.subject.follow(self._main.snapshot)
+        if not self._steps:
+            return
+        self.subject.follow(self._main.snapshot)  # the next key may come before the screen has been laid out
         if self.is_mounted:
             super().update()
             self.settled.clear()
@@ -92,18 +117,24 @@ class DetailScreen(PageScreen):
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            await self._main.breathe()  # what is known at once is painted first
-            subject, snapshot = self.subject, self._main.snapshot
-            for listing in subject.listings:
-                for _ in listing.update(snapshot):
-                    await self._main.breathe()
-            for _ in subject.look_up():
-                await self._main.breathe()
-            self._ask(subject)
-            if subject is self.subject:
-                super().update()
-                if not self._wanted.is_set():
-                    self.settled.set()
+            await self._main.attention.breathe()  # what is known at once is painted first
+            if self._steps:
+                await self._complete(self.subject, self._main.snapshot)
+
+    async def _complete(self, subject: Subject[Any], snapshot: Snapshot) -> None:
+        """Show what takes longer to find out, unless another page, or none, is shown by then."""
+        listings = (listing.update(snapshot) for listing in subject.listings)
+        for _ in chain(*listings, subject.look_up()):
+            await self._main.attention.breathe()
+            if not self._shows(subject):
+                return
+        self._ask(subject)
+        super().update()
+        if not self._wanted.is_set():
+            self.settled.set()
+
+    def _shows(self, subject: Subject[Any]) -> bool:
+        return bool(self._steps) and subject is self.subject
 
     def _ask(self, subject: Subject[Any]) -> None:
         """Have asked what is not known yet; from time to time, everything again."""
@@ -125,7 +156,7 @@ class DetailScreen(PageScreen):
             subject.answers[type(request)] = await self._main.source.ask(request)
         finally:
             subject.waiting.discard(type(request))
-        if subject is self.subject:
+        if self._shows(subject):
             super().update()
 
     # --- lines ---
@@ -156,6 +187,8 @@ class DetailScreen(PageScreen):
         """The keys that do something here."""
         look = self.look
         keys = [("Esc", "back"), ("Enter", "open")]
+        commands = filter(None, map(self._main.commands.get, self.subject.commands))
+        keys += [(command.shown.split()[0], command.footer) for command in commands]
         keys += [(key, jump.word) for key, jump in sorted(self.subject.jumps().items())]
         if isinstance(self.subject, ProcessPage) and not self.subject.revealed:
             keys.append(("v", "environment"))
@@ -167,6 +200,13 @@ class DetailScreen(PageScreen):
         return pieces
 
     # --- keys ---
+
+    def on_key(self, event: events.Key) -> None:
+        """What acts on rows acts on the one the page is about."""
+        command = self._commands.get(event.key)
+        if command is not None:
+            event.stop()
+            command.run(self._main)
 
     def action_back(self) -> None:
         """One step: to the page one came from, then to the list."""
@@ -191,7 +231,7 @@ class DetailScreen(PageScreen):
             main, steps = self._main, self._steps
             self._leave_page()
             main.levels.enter(
-                Level(jump.to, "connections", opened_from=lambda: main.app.push_screen(DetailScreen(main, steps)))
+                Level(jump.to, "connections", opened_from=lambda: standing(main, DetailScreen).open(steps))
             )
             self.dismiss()
             main.arrive()
@@ -241,5 +281,5 @@ def open_details(main: MainScreen) -> bool:
     page = next((page for page in SUBJECTS.values() if isinstance(pane.row, page.kind)), None)
     if page is None:
         return False
-    main.app.push_screen(DetailScreen(main, [Step(page(pane.ids[pane.line], pane.row))]))
+    standing(main, DetailScreen).open([Step(page(pane.ids[pane.line], pane.row))])
     return True

@@ -17,6 +17,7 @@ from nettop.tui.details.listing import Listing, Target
 from nettop.tui.details.measures import said, speed
 from nettop.tui.dialogs.page import PageLine
 from nettop.tui.drawing.line import piece
+from nettop.tui.lists.marks import has_ended
 from nettop.tui.lists.scopes import Scope
 
 Row = TypeVar("Row")
@@ -32,8 +33,8 @@ _SUFFIXES: Mapping[Kind, str] = {
 }
 """What stands behind a figure where its column does not tell the unit."""
 
-_VALUE, _MEANING = 16, 40
-"""Where they begin, in the list of every field."""
+_VALUE = 24
+"""Cells of a value that stand beside what it means, in the list of every field."""
 
 
 class Jump(NamedTuple):
@@ -53,6 +54,8 @@ class Subject(ABC, Generic[Row]):
     """What its rows are."""
     title: str
     """For the breadcrumb, safe for the terminal."""
+    commands: ClassVar[tuple[str, ...]] = ("copy",)
+    """Names of those that are for its row, in the order one most probably wants them."""
 
     def __init__(self, row_id: int, row: Row) -> None:
         self.row_id = row_id
@@ -103,9 +106,14 @@ class Subject(ABC, Generic[Row]):
 
     # --- parts of pages ---
 
+    @property
+    def over(self) -> bool:
+        """It is no more, though its row may be shown still."""
+        return self.gone or has_ended(self.row)
+
     def farewell(self, canvas: Canvas) -> Block:
         """The line that says that there is nothing any more."""
-        if not self.gone:
+        if not self.over:
             return []
         return [PageLine([]), *canvas.paragraph("It is gone. This is what was last known.", canvas.look.warning)]
 
@@ -126,20 +134,23 @@ class Subject(ABC, Generic[Row]):
         """Every field with the name filters and plain views know it by; `counts` are no sizes in this row."""
         look, now = canvas.look, self.snapshot.time
         block = canvas.heading("Every field", "by the names that filters, columns and --json use")
-        for field in VIEWS[self.view].fields.values():
+        fields = VIEWS[self.view].fields
+        value_at = 2 + max(map(len, fields))
+        meaning_at = value_at + _VALUE
+        for field in fields.values():
             value = field.get(self.row, now)
             shown = text.cell(field, value, None, now)
             known = shown != text.UNKNOWN
             if known and field.name not in counts:
                 shown = _with_unit(shown, field.kind)
-            name = piece(f" {field.name:<14} ", look.text)
+            name = piece(f" {field.name}".ljust(value_at), look.text)
             style = look.strong if known else look.dim
-            meaning = canvas.flowing([piece(field.help, look.dim)], _MEANING)
-            if text.cell_width(shown) < _MEANING - _VALUE:  # they go side by side
-                first = piece(text.fit(shown, _MEANING - _VALUE), style)
+            meaning = canvas.flowing([piece(field.help, look.dim)], meaning_at)
+            if text.cell_width(shown) < _VALUE:  # they go side by side
+                first = piece(text.fit(shown, _VALUE), style)
                 block.append(PageLine([name, first, *meaning.pop(0).pieces[1:]]))
             else:
-                first_line, *others = canvas.flowing([piece(shown, style)], _VALUE)
+                first_line, *others = canvas.flowing([piece(shown, style)], value_at)
                 block += [PageLine([name, *first_line.pieces[1:]]), *others]
             block += meaning
         return block
@@ -157,7 +168,8 @@ class Subject(ABC, Generic[Row]):
         """A process of the picture."""
         if key is None:
             return None
-        return next((row for row in self.snapshot.processes.values() if row.process.key == key), None)
+        rows, pid = self.snapshot.processes.values(), key.pid
+        return next((row for row in rows if row.process.pid == pid and row.process.key == key), None)
 
     def namespace_row(self, netns: int | None) -> NamespaceRow | None:
         """A namespace of the picture."""

@@ -99,9 +99,10 @@ def _phase(cwnd: int, ssthresh: int) -> str:
 
 def _losses(stats: SocketStats, look: Look) -> Iterator[Figure]:
     again = stats.retrans or 0
-    words = "segments since it was opened"
+    words = "segments"
     if stats.tx_packets:
-        words += f", {said(share(100 * again / stats.tx_packets))} of {stats.tx_packets:,}"
+        words += f" of {stats.tx_packets:,}" + (f", {_part(again / stats.tx_packets)}," if again else "")
+    words += " since it was opened"
     if stats.lost:
         words += f"; {stats.lost:,} believed lost now"
     yield Figure("sent again", *count(stats.retrans), words, look.warning if again or stats.lost else None)
@@ -118,8 +119,13 @@ def _pace(stats: SocketStats) -> Iterator[Figure]:
         yield Figure("pacing", *speed(stats.pacing_rate), "it sends at most")
     if stats.busy:
         waits = [
-            f"{said(share(100 * part / stats.busy))} of it waiting for {what}"
+            f"{_part(part / stats.busy)} of it waiting for {what}"
             for part, what in ((stats.rwnd_limited, "their window"), (stats.sndbuf_limited, "room in the send buffer"))
             if part
         ]
         yield Figure("busy", *span(stats.busy), ", ".join(["with data to send, since it was opened", *waits]))
+
+
+def _part(share_of_one: float) -> str:
+    """`12.5 %`; of what is hardly anything, that it is."""
+    return said(share(100 * share_of_one)) if share_of_one >= 0.0005 else "less than 0.1 %"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from nettop import format as text
 from nettop.fields import View
+from nettop.tui.dialogs.standing import Overlay
 from nettop.tui.drawing.line import Line, Pieces, joined, piece
 from nettop.tui.drawing.theme import Look
 
@@ -69,6 +69,8 @@ class _Fields(Widget, can_focus=True):
         super().__init__(id="fields")
         self._choice = choice
         self._view = view
+        fields = view.fields.values()
+        self._widths = max(len(field.title) for field in fields), max(len(field.name) for field in fields)
         self._look = look
         self._top = 0
 
@@ -89,12 +91,15 @@ class _Fields(Widget, can_focus=True):
             return Strip.blank(width, look.band)
         field = self._view.fields[self._choice.names[index]]
         shown = field.name in self._choice.shown
-        line = f" [{'x' if shown else ' '}] {field.title:<10} {field.name:<14} {field.help}"
-        style = look.cursor if index == self._choice.line else look.band_strong if shown else look.band
-        return Strip([piece(text.fit(line, width), style)], width)
+        titles, names = self._widths
+        called = f" [{'x' if shown else ' '}] {field.title:<{titles}} {field.name:<{names}}  "
+        name, rest = look.band_strong if shown else look.band_dim, look.band if shown else look.band_dim
+        if index == self._choice.line:
+            name = rest = look.cursor
+        return Strip([piece(called, name), piece(text.fit(field.help, width - len(called)), rest)], width)
 
 
-class ColumnChooser(ModalScreen[tuple[str, ...] | None]):
+class ColumnChooser(Overlay[tuple[str, ...] | None]):
     """Gives the fields to show, in order; None where nothing is to be changed."""
 
     BINDINGS = [

@@ -15,12 +15,12 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from nettop import format as text
-from nettop.tui.drawing.line import Pieces, cells, piece
+from nettop.tui.dialogs.standing import Overlay
+from nettop.tui.drawing.line import Pieces, cells, cut, piece
 from nettop.tui.drawing.theme import Look, Signs
 
 WORD = "yes"
@@ -30,6 +30,8 @@ FRAME = Size(6, 4)
 """Cells and lines of a dialog's border and padding."""
 
 NICEST, LEAST_NICE = -20, 19
+BESIDE_NICE = 17
+"""Cells of what is and what will be, behind a process."""
 
 _Result = TypeVar("_Result")
 
@@ -50,20 +52,19 @@ class _Box(Widget):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        look, width = self._look, self.size.width
-        line = Strip(self._lines[y] if y < len(self._lines) else [])
-        if line.cell_length > width:
-            line = Strip([*line.crop(0, width - 1), piece(text.ELLIPSIS, look.band_dim)])
-        return line.adjust_cell_length(width, look.band)
+        width = self.size.width
+        line = self._lines[y] if y < len(self._lines) else []
+        return Strip(cut(line, width)).adjust_cell_length(width, self._look.band)
 
 
-class Dialog(ModalScreen[_Result]):
+class Dialog(Overlay[_Result]):
     """A box in the middle of the screen. Subclasses say what is in it with `lines`, and bind the keys."""
 
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 0%; }
     #dialog {
         padding: 1 2; background: $panel; border: round $primary; border-title-color: $foreground;
+        border-subtitle-color: $foreground;
     }
     Dialog.ascii #dialog { border: ascii $primary; }
     """
@@ -77,10 +78,8 @@ class Dialog(ModalScreen[_Result]):
         self._box = _Box(title, look)
 
     def compose(self) -> ComposeResult:
+        self.draw()  # first, for the box to be laid out once
         yield self._box
-
-    def on_mount(self) -> None:
-        self.draw()
 
     def on_resize(self, _event: events.Resize) -> None:
         self.draw()
@@ -167,14 +166,13 @@ class InsistScreen(Dialog[bool]):
         return [
             *warning,
             [],
-            *self.listed(self._rows, len(warning) + 3),
+            *self.listed(self._rows, len(warning) + 4),
             [],
             [
                 piece(f"Type {WORD} and Enter to do it all the same: ", look.band),
                 piece(text.fit(self._typed, len(WORD)), look.active),
-                piece("   Esc", look.key),
-                piece(" leave it", look.band_dim),
             ],
+            [piece("Esc", look.key), piece(" leave it", look.band_dim)],
         ]
 
     async def on_key(self, event: events.Key) -> None:

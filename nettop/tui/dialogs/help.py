@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
@@ -57,10 +56,10 @@ def help_lines(
     def chapter(title: str, terms: Iterable[tuple[str, str]]) -> tuple[str, list[Pieces]]:
         return title, list(_terms([(text.safe(term), text.safe(meaning)) for term, meaning in terms], width, look))
 
-    chapters = [
-        chapter(f"Keys: {group}", [(command.shown, command.help) for command in members])
-        for group, members in groupby(commands, key=lambda command: command.group)
-    ]
+    keys: dict[str, list[tuple[str, str]]] = {}
+    for command in commands:
+        keys.setdefault(command.group, []).append((command.shown, command.help))
+    chapters = [chapter(f"Keys: {group}", terms) for group, terms in keys.items()]
     chapters += [
         chapter("Signs before a row", _gutter_signs(signs)),
         chapter(
@@ -132,7 +131,7 @@ class HelpScreen(PageScreen):
 
     def lines(self) -> Sequence[PageLine]:
         main, look, width = self._main, self.look, self.size.width
-        chapters = help_lines(main.commands.values(), self._view, main.latest.health, width, look, main.signs)
+        chapters = help_lines(main.offered.values(), self._view, main.latest.health, width, look, main.signs)
         chapters.append(("Settings", list(_terms([(self._settings, "`nettop config` prints one")], width, look))))
         page: list[PageLine] = []
         self._chapters = []

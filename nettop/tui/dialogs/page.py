@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,8 +15,8 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from nettop import format as text
-from nettop.tui.drawing.line import Line, Pieces, piece
+from nettop.fields import View
+from nettop.tui.drawing.line import Line, Pieces, cut, piece
 from nettop.tui.drawing.paint import DiffCompositor
 from nettop.tui.drawing.theme import Look
 
@@ -121,10 +121,7 @@ class Page(Widget, can_focus=True):
         if index >= len(self._lines):
             return Strip.blank(width, self._look.text)
         line = self._lines[index]
-        strip = Strip(line.pieces)
-        if strip.cell_length > width:
-            strip = Strip([*strip.crop(0, width - 1), piece(text.ELLIPSIS, self._look.dim)])
-        strip = strip.adjust_cell_length(width, self._look.text)
+        strip = Strip(cut(line.pieces, width)).adjust_cell_length(width, self._look.text)
         for y, place, link in self._links if line.links else ():
             if y == index and place == self.chosen:
                 marked = "".join(segment.text for segment in strip.crop(link.start, link.end))
@@ -180,6 +177,7 @@ class PageScreen(Screen[None]):
         self._make = lines
         self._head = Line(look.band)
         self._foot = Line(look.band)
+        self._message: str | None = None
 
     def compose(self) -> ComposeResult:
         yield self._head
@@ -197,7 +195,22 @@ class PageScreen(Screen[None]):
         """Show the text as it is now."""
         self._head.show(self.head())
         self.page.show(self.lines())
-        self._foot.show(self.foot())
+        self._show_foot()
+
+    def tell(self, message: str | None) -> None:
+        """Say something, safe for the terminal, where the keys are told; None: tell these again."""
+        if message != self._message:
+            self._message = message
+            self._show_foot()
+
+    def _show_foot(self) -> None:
+        message, look = self._message, self.look
+        self._foot.show(self.foot() if message is None else [piece(f" {message}", look.band_strong)])
+
+    @property
+    def about(self) -> tuple[View, Any] | None:
+        """The row this page is about, if any, and its view."""
+        return None
 
     def head(self) -> Pieces:
         """The line above the page."""

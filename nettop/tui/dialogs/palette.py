@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -19,6 +18,7 @@ from nettop.config import LONGEST, SHORTEST
 from nettop.fields import VIEWS, View
 from nettop.order import Order
 from nettop.query import QueryError, parse
+from nettop.tui.dialogs.standing import Overlay, standing
 from nettop.tui.drawing.line import Pieces, between, piece
 from nettop.tui.drawing.theme import THEMES, Look, Theme
 
@@ -46,7 +46,7 @@ def entries(main: MainScreen) -> list[Entry]:
     """All that can be done now: the commands, filters from the settings, fields to sort by, themes, intervals."""
     offered = [
         Entry(command.name, command.help, command.shown, partial(_command, name=command.name))
-        for command in main.commands.values()
+        for command in main.offered.values()
     ]
     offered += [
         Entry(f"filter {name}", expression, "", partial(apply_filter, expression=expression))
@@ -91,7 +91,9 @@ def open_palette(main: MainScreen) -> None:
         if entry is not None:
             entry.run(main)
 
-    main.app.push_screen(PaletteScreen(entries(main), main.look), chosen)
+    palette = standing(main, PaletteScreen)
+    palette.offer(entries(main))
+    main.app.push_screen(palette, chosen)
 
 
 def _sort(main: MainScreen, name: str) -> None:
@@ -144,7 +146,7 @@ def _rank(entry: Entry, words: Sequence[str]) -> int | None:
     return len(fits) if all(letter in letters for letter in spoken.replace(" ", "")) else None
 
 
-class PaletteScreen(ModalScreen[Entry | None]):
+class PaletteScreen(Overlay[Entry | None]):
     """Gives the entry that was chosen, None where nothing was.
 
     What is typed is edited here and not in an Input: keys that arrive in one piece with the one that opens the palette,
@@ -161,10 +163,14 @@ class PaletteScreen(ModalScreen[Entry | None]):
         Binding("pageup", "page(-1)", show=False),
     ]
 
-    def __init__(self, offered: Sequence[Entry], look: Look) -> None:
+    def __init__(self, main: MainScreen) -> None:
         super().__init__()
+        self._offered: Sequence[Entry] = ()
+        self._list = _Entries(main.look)
+
+    def offer(self, offered: Sequence[Entry]) -> None:
+        """Begin anew, with these entries."""
         self._offered = offered
-        self._list = _Entries(look)
         self._type("")
 
     def compose(self) -> ComposeResult:

@@ -22,6 +22,8 @@ from nettop.tui.dialogs.suggest import Collector, Completion, Suggestion, comple
 from nettop.tui.drawing.line import Line, Pieces, cells, piece
 from nettop.tui.drawing.theme import Look
 
+LABEL = 8
+"""Cells of what stands before the text, as in nettop.tcss."""
 HISTORY = 100
 """Filters of a view that are remembered."""
 
@@ -201,11 +203,19 @@ class PromptLine(Horizontal):
 
     def _show_side(self) -> None:
         look, suggestions, error = self._look, self._completion.suggestions, self._error
+        half = self.app.size.width // 2
         # what only is not finished yet, suggestions finish
         if error and not (suggestions and error.column >= len(self._input.value)):
-            self._side.show([piece(f"! {text.safe(error.message)} ", look.band_alarm)], right=True)
+            said = [piece(f"! {text.safe(error.message)} ", look.band_alarm)]
+            free = self.app.size.width - LABEL - text.cell_width(self._input.value) - 1
+            self._side.styles.width = max(half, min(cells(said), free))
+            self._side.show(said, right=True)
         else:
-            self._side.show(_suggested(suggestions, self.app.size.width // 2, look))
+            self._side.styles.width = half
+            self._side.show(_suggested(suggestions, half, look))
+
+    def on_resize(self) -> None:
+        self._show_side()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

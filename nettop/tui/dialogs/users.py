@@ -9,6 +9,10 @@ from operator import attrgetter
 
 from nettop import format as text
 from nettop.snapshot import Snapshot
+from nettop.tui.dialogs.menu import Item
+
+LONGEST = 18
+"""Cells of a name."""
 
 
 @dataclass(slots=True)
@@ -49,22 +53,26 @@ def _rank(share: Share) -> tuple[float, int, str]:
     return -share.rx_rate - share.tx_rate, -share.processes, share.name
 
 
-def options(found: Mapping[int, Share]) -> list[tuple[str, str]]:
-    """The lines of the menu: (uid, what belongs to it), everybody first, who has no uid."""
+def items(found: Mapping[int, Share]) -> list[Item]:
+    """The lines of the menu, named by uid: everybody first, who has none."""
     everybody = Share("all users")
     for share in found.values():
         everybody.processes += share.processes
         everybody.connections += share.connections
         everybody.rx_rate += share.rx_rate
         everybody.tx_rate += share.tx_rate
-    return [("", _line(everybody)), *((str(uid), _line(share)) for uid, share in found.items())]
+    return [_item("", everybody), *(_item(str(uid), share) for uid, share in found.items())]
 
 
-def _line(share: Share) -> str:
-    name = text.fit(text.safe(share.name), 18)
-    rates = " ".join(f"{text.unit_aligned(text.rate(rate)):>8}" for rate in (share.rx_rate, share.tx_rate))
-    return f"{name} {share.processes:>9} {share.connections:>11} {rates}"
+def _item(name: str, share: Share) -> Item:
+    label = text.shorten_middle(text.safe(share.name), LONGEST)
+    rates = [text.unit_aligned(text.rate(rate)) for rate in (share.rx_rate, share.tx_rate)]
+    return Item(name, label, _columns(share.processes, share.connections, *rates))
 
 
-TITLE = f"{'user':17} {'processes':>9} {'connections':>11} {'RX/s':>8} {'TX/s':>8}"
-"""Stands above the lines, in a frame that begins a cell before them."""
+def _columns(processes: object, connections: object, received: str, sent: str) -> str:
+    return f"{processes:>6} {connections:>6} {received:>7} {sent:>7}"
+
+
+HEAD = Item("", "USER", _columns("PROCS", "CONN", "RX/s", "TX/s"))
+"""The titles above them."""

@@ -19,8 +19,8 @@ from nettop.tui.drawing.trim import BLANK, CORNER, PIPE, PLAIN, TEE, Trim
 STEMS = ("command", "comm")
 """The columns that carry the guides of a tree: the first of them that is shown."""
 
-STEM = 12
-"""Cells of such a column that guides leave to what it says."""
+STEM, SHORT_STEM = 12, 6
+"""Cells of such a column that guides leave to what it says; where half of it is less, that, and the second at least."""
 
 
 class Layout:
@@ -72,7 +72,7 @@ class Layout:
         if not (trim.guide or trim.folded):
             return ""
         way = trim.guide.translate(self._steps) + (f"[+{trim.folded}] " if trim.folded else "")
-        room = max(0, width - STEM)
+        room = max(0, width - min(STEM, max(SHORT_STEM, width // 2)))
         return way if len(way) <= room else way[len(way) - room :]
 
     def message(self, sentence: str) -> Strip:

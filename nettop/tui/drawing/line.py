@@ -9,12 +9,14 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from nettop import format as text
+
 Pieces = list[Segment]
 
 
-def piece(text: str, style: Style) -> Segment:
+def piece(run: str, style: Style) -> Segment:
     """A run of text in one style. Text of the machine must have gone through `format.safe`."""
-    return Segment(text, style)
+    return Segment(run, style)
 
 
 def cells(pieces: Iterable[Segment]) -> int:
@@ -32,10 +34,19 @@ def joined(groups: Sequence[Pieces], gap: Segment) -> Pieces:
     return row
 
 
+def cut(pieces: Pieces, width: int) -> Pieces:
+    """The pieces as far as there is room, with `…` at the end where something had to go."""
+    if cells(pieces) <= width:
+        return pieces
+    kept = list(Strip(pieces).crop(0, max(0, width - 1)))
+    return [*kept, Segment(text.ELLIPSIS, kept[-1].style)] if kept else []
+
+
 def between(left: Pieces, right: Pieces, width: int, fill: Style) -> Pieces:
     """Left-aligned pieces, then right-aligned ones; the left is cut where there is no room for both."""
-    room = max(0, width - cells(right))
-    kept = list(Strip(left).crop(0, room))
+    right = cut(right, width)
+    room = width - cells(right)
+    kept = cut(left, room)
     return [*kept, Segment(" " * (room - cells(kept)), fill), *right]
 
 
@@ -60,6 +71,5 @@ class Line(Widget):
         if y:
             return Strip.blank(self.size.width, self._fill)
         width = self.size.width
-        if self._right:
-            return Strip(between([], list(Strip(self._pieces).crop(0, width)), width, self._fill), width)
-        return Strip(between(self._pieces, [], width, self._fill), width)
+        left, right = ([], self._pieces) if self._right else (self._pieces, [])
+        return Strip(between(left, right, width, self._fill), width)

@@ -20,6 +20,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor
 from textual.color import Color
 from textual.filter import LineFilter
+from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
 
@@ -40,6 +41,12 @@ class DiffCompositor(Compositor):
     def forget(self) -> None:
         """Assume nothing about what the terminal shows."""
         self.painted.clear()
+
+    def lines(self, crop: Region) -> list[Strip]:
+        """What the screen shows in a region, whole lines of it."""
+        lines = range(crop.y, crop.bottom)
+        chops = self._render_chops(crop, lines.__contains__)
+        return [Strip.join(chops[y].values()).crop(crop.x, crop.right) for y in lines]
 
     def render_update(
         self, full: bool = False, screen_stack: list[Screen[object]] | None = None, simplify: bool = False

@@ -7,7 +7,7 @@ they never change.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -28,7 +28,7 @@ NARROWEST = 8
 SHORT_WORD = 6
 """Cells of words like TIME-WAIT that are kept where an address has to be shortened otherwise."""
 
-LEAST: Mapping[str, int] = {"command": 20, "addresses": 18, "detail": 30, "proto": 5, "limit": 8}
+LEAST: Mapping[str, int] = {"command": 20, "addresses": 18, "detail": 40, "proto": 5, "limit": 8}
 """Field name → cells it keeps, where that is neither of the two."""
 
 TIGHT: Mapping[str, int] = {"state": 7}
@@ -72,7 +72,7 @@ def place(
         columns = columns_of(view, shown, names)
     needs = {
         column.field.name: _need(column, rows, now, width >= ROOMY, column.field.name in view.anchors)
-        for column in columns
+        for column in (*columns, *columns_of(view, [column.port.name for column in columns if column.port]))
     }
     if scrolled:
         ends = accumulate(needs[column.field.name][0] + 1 for column in columns)
@@ -114,8 +114,15 @@ def _without_optional(
     for name in optional:
         if fit(0):
             break
-        columns = [column for column in columns if column.field.name != name]
+        columns = [kept for column in columns for kept in _without(column, name)]
     return columns
+
+
+def _without(column: Column, name: str) -> tuple[Column, ...]:
+    """A column, or where it is of that name what is left of it: of an address its port."""
+    if column.field.name != name:
+        return (column,)
+    return (replace(column, field=column.port, port=None),) if column.port else ()
 
 
 def _shorten_words(columns: Sequence[Column], widths: list[int], wishes: Sequence[int], spare: int) -> int:
@@ -164,7 +171,9 @@ def _need(column: Column, rows: Sequence[Any], now: float, roomy: bool, anchor: 
     from a known set: the longest at hand is enough.
     """
     field = column.field
-    title = len(field.title)
+    title, numbered = len(field.title), field.name in ("pid", "ppid")
+    if not (field.flexible or field.kind is Kind.TEXT or (numbered and not roomy)):
+        return max(title, field.width), max(title, field.width)
     lengths = sorted(text.cell_width(column.text(row, now)[1]) for row in rows) or [field.width]
     if field.flexible:
         least = LEAST.get(field.name, NARROWEST)
@@ -176,9 +185,7 @@ def _need(column: Column, rows: Sequence[Any], now: float, roomy: bool, anchor: 
         # a few very long values do not make a column wide
         longest = max(title, min(WIDEST, lengths[-1 - len(lengths) // 20]), min(usual, lengths[-1]))
         return max(title, min(least, longest)), longest
-    if field.name in ("pid", "ppid"):
-        return max(title, field.width if roomy else min(field.width, lengths[-1])), max(title, field.width)
-    if field.kind is Kind.TEXT:
-        most = field.width if roomy else TIGHT.get(field.name, field.width)
-        return max(title, min(most, lengths[-1])), max(title, field.width)
-    return max(title, field.width), max(title, field.width)
+    if numbered:
+        return max(title, min(field.width, lengths[-1])), max(title, field.width)
+    most = field.width if roomy else TIGHT.get(field.name, field.width)
+    return max(title, min(most, lengths[-1])), max(title, field.width)

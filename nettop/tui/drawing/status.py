@@ -15,7 +15,7 @@ from rich.style import Style
 
 from nettop import format as text
 from nettop.fields import VIEWS
-from nettop.snapshot import HostRates, Snapshot
+from nettop.snapshot import HostRates, LinkRate, Snapshot
 from nettop.tui.commands.command import Command
 from nettop.tui.drawing.line import Pieces, between, cells, joined, piece
 from nettop.tui.drawing.theme import Look, Signs
@@ -32,13 +32,23 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "processes": ("sort", "tree", "group", "signal", "enlarge", "copy", "tag", "mark", "user", "columns", "freeze"),
     "connections": ("sort", "group", "listeners", "close_socket", "copy", "mark", "columns", "names", "user", "freeze"),
     "namespaces": ("sort", "enlarge", "copy", "mark", "columns", "freeze"),
-    "containers": ("sort", "enlarge", "copy", "mark", "columns", "freeze"),
-    "events": ("freeze", "copy", "columns", "sort"),
+    "containers": ("sort", "enlarge", "signal", "copy", "mark", "columns", "freeze"),
+    "events": ("freeze", "enlarge", "signal", "copy", "columns", "sort"),
 }
 """View name → the commands one most probably wants there, for the footer: as many as fit, after those for any view."""
 
-REASON = 28
-"""Cells of the first reason for being degraded that are shown at any cost."""
+GROUPS = ("sort", "group", "signal", "close_socket", "copy", "columns", "mark")
+"""The same where rows are grouped."""
+
+TRAVELLING = ("earlier", "later", "play", "jump", "next_match", "next_event", "present")
+"""Those one wants while looking at the past, where alone they exist."""
+
+REASON, SHORT_REASON = 60, 28
+"""Cells of the first reason for being degraded that are worth more than figures one need not worry about, and more than
+any."""
+
+_LINKS = 3
+"""Interfaces in the host line at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,7 @@ def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look
             _Part(3, figure("retr", _percent(rates.retrans_percent), _retrans_style(rates, look))),
         ]
 
+    links = _over(rates.links, look, signs)
     gap = 3
     for bars, gap in ((8, 3), (5, 3), (5, 2), (0, 3), (0, 2)):
         line = parts(bars)
@@ -91,7 +102,9 @@ def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look
             line = _without_most_expendable(line, width, gap)
         if _width(line, gap) <= width:
             break
-    return _fitted(line, width, " " * gap, look.text)
+    while links and _width([*line, *links], gap) > width:
+        del links[-1]
+    return _fitted([*line, *links], width, " " * gap, look.text)
 
 
 def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: int, look: Look, signs: Signs) -> Pieces:
@@ -101,17 +114,17 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
     coverage = snapshot.coverage
     parts: list[_Part] = []
     if coverage.bytes_owned is None:
-        parts.append(_Part(1, [piece("owners: nothing moves", look.dim)]))  # as wide as the figure
+        parts.append(_Part(0, [piece("owners: nothing moves", look.dim)]))  # as wide as the figure
     else:
         style = look.good if coverage.bytes_owned > 0.95 else look.warning
         share = text.percent(math.floor(1000 * coverage.bytes_owned) / 10)  # all of them are 100, nearly all are not
-        parts.append(_Part(1, [piece("owners ", look.dim), piece(f"{share:>4}%", style), piece(" of bytes", look.dim)]))
+        parts.append(_Part(0, [piece("owners ", look.dim), piece(f"{share:>4}%", style), piece(" of bytes", look.dim)]))
     parts.append(_Part(3, [piece(f"{coverage.unowned:,}", look.text), piece(" sockets without one", look.dim)]))
     unread = coverage.namespaces - coverage.namespaces_read
     sign = f"{signs.warning} " if unread else ""
     parts.append(
         _Part(
-            2,
+            1 if unread else 2,
             [
                 piece(f"{sign}{coverage.namespaces_read}/{coverage.namespaces}", look.warning if unread else look.text),
                 piece(" namespaces", look.dim),
@@ -121,7 +134,7 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
     lost = coverage.events_lost
     parts.append(
         _Part(
-            2,
+            1 if lost else 2,
             [
                 piece(f"{signs.warning} " if lost else "", look.warning),
                 piece("events lost ", look.dim),
@@ -141,10 +154,12 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
     first, *others = complaints
     sentence = text.safe(f"{signs.warning} {first.status}: {first.reason}")
     more = f" (and {len(others)} more)" if others else ""
-    least = min(REASON, text.cell_width(sentence)) + len(more)
+    whole = text.cell_width(sentence)
+    beside_worries = width - _width([part for part in parts if part.expendable < 2], len(separator)) - len(separator)
+    least = max(min(SHORT_REASON, whole), min(REASON, whole, beside_worries - len(more))) + len(more)
     line = _fitted(parts, width - least - len(separator), separator, look.dim)
     room = width - cells(line) - len(separator) - len(more) - 1
-    reason = text.fit(sentence, min(room, text.cell_width(sentence)))
+    reason = text.fit(sentence, min(room, whole))
     return [*line, piece(separator, look.dim), piece(reason + more, look.warning)]
 
 
@@ -166,7 +181,8 @@ def tabs_line(snapshot: Snapshot, levels: Levels, frozen: bool, width: int, look
 
 
 def _tabs(snapshot: Snapshot, active: str, look: Look, *, counted: bool) -> list[Pieces]:
-    """The panes with and without their counts, in short, and all but the one one looks at by their keys alone."""
+    """The panes with their counts and without, as long as there is room; at last all but the one one looks at by their
+    keys alone."""
     titles = {name: VIEWS[name].title for name in PANES}
     short = {**titles, **SHORT}
     counts = {name: f" {len(getattr(snapshot, name)):,}" for name in PANES}
@@ -183,7 +199,8 @@ def _tabs(snapshot: Snapshot, active: str, look: Look, *, counted: bool) -> list
                 tabs += [piece(f"{count} ", look.band_dim)] if title else []
         return tabs
 
-    return [*([form(titles, counts)] if counted else []), form(titles, {}), form(short, {}), form(alone, {})]
+    counting = [form(titles, counts), form(short, counts)] if counted else []
+    return [*counting, form(titles, {}), form(short, {}), form(alone, {})]
 
 
 def title_line(pane: Pane, names: bool, width: int, look: Look, signs: Signs) -> Pieces:
@@ -213,8 +230,8 @@ def title_line(pane: Pane, names: bool, width: int, look: Look, signs: Signs) ->
         right.insert(0, piece(past, look.dim))
     if names:
         right.append(piece("  names", look.strong))
-    if pane.held:
-        right.append(piece("  = held", look.strong))
+    if pane.held:  # at the left end: it comes and goes with every move of the cursor, and nothing else is to move
+        right.insert(0, piece("= held   ", look.strong))
     right.append(piece(" ", look.text))
     return between(left, right, width, look.text)
 
@@ -223,8 +240,16 @@ def footer_line(message: str | None, commands: Mapping[str, Command], levels: Le
     """The keys one needs most in the pane one looks at; for a moment, what the last key could not do."""
     if message:
         return between([piece(f" {message}", look.band_strong)], [], width, look.band)
-    names = ["help", "quit", *(["back"] if _something_to_leave(levels) else []), "palette", "filter", "open"]
-    names += NEEDED.get(levels.pane.view.name, ("sort", "invert", "columns"))
+    names = [
+        "help",
+        "quit",
+        *(["back"] if _something_to_leave(levels) else []),
+        *TRAVELLING,
+        "palette",
+        "filter",
+        "open",
+    ]
+    names += NEEDED.get(levels.pane.view.name, GROUPS)
     groups: list[Pieces] = []
     used = 1
     for command in filter(None, map(commands.get, names)):
@@ -272,6 +297,24 @@ def _without_most_expendable(parts: list[_Part], width: int, gap: int) -> list[_
 
 def _width(parts: list[_Part], gap: int) -> int:
     return 2 + sum(cells(part.pieces) for part in parts) + gap * (len(parts) - 1)
+
+
+def _over(links: Sequence[LinkRate], look: Look, signs: Signs) -> list[_Part]:
+    """Which interface carries that; of several the busiest ones with their shares, by name, so that they keep their
+    places."""
+    if len(links) == 1:
+        return [_Part(7, [piece("over ", look.dim), piece(text.safe(links[0].name), look.text)])]
+    return [
+        _Part(
+            7,
+            [
+                piece(f"{text.safe(link.name)} ", look.dim),
+                piece(f"{signs.rx} {_rate(link.rx_rate)} ", look.rx),
+                piece(f"{signs.tx} {_rate(link.tx_rate)}", look.tx),
+            ],
+        )
+        for link in sorted(links[:_LINKS], key=lambda link: link.name)
+    ]
 
 
 def _percent(value: float | None) -> str:

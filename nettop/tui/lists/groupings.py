@@ -23,7 +23,8 @@ class By:
     common: str
     """The field of the rows that holds its text, and the first column of the groups."""
     keys: Mapping[str, Key]
-    """Table of `Snapshot` → what tells the groups of its rows apart."""
+    """Table of `Snapshot` → what tells the groups of its rows apart. Where `destinations` are among them, it is told
+    how many connections were made to a group."""
     help: str
     names: Mapping[str, Key] = field(default_factory=dict)
     """Table → what the group of a row is called, where that is not the value itself."""
@@ -40,6 +41,10 @@ class GroupRow(NamedTuple):
     processes: int
     """How many hold its rows."""
     sums: Sums
+    opened: int | None = None
+    """Connections made there since nettop began, those nobody saw included; None where rows are left out, as nobody
+    knows whose they were."""
+    failed: int | None = None
 
 
 def _text(view: View, name: str) -> Key:
@@ -93,8 +98,18 @@ GROUPINGS: tuple[By, ...] = (
     ),
     By("unit", "unit", _same("unit", CONNECTIONS, PROCESSES), "the systemd unit of the process"),
     By("namespace", "netns_name", _NETNS, "the network namespace", _same("netns_name", CONNECTIONS, PROCESSES)),
-    By("remote host", "remote", {"connections": _remote}, "the address of the other end"),
-    By("remote port", "rport", {"connections": _rport}, "the port of the other end"),
+    By(
+        "remote host",
+        "remote",
+        {"connections": _remote, "destinations": lambda made: made.remote},
+        "the address of the other end",
+    ),
+    By(
+        "remote port",
+        "rport",
+        {"connections": _rport, "destinations": lambda made: made.rport},
+        "the port of the other end",
+    ),
 )
 
 
@@ -137,6 +152,13 @@ _FIELDS = {
         Field("retrans", "RETR", Kind.NUMBER, 6, "segments sent again", _sum("retrans")),
     )
 }
+_MADE = {
+    each.name: each
+    for each in (
+        Field("opened", "OPENED", Kind.NUMBER, 7, "made there, however short", lambda group, _: group.opened),
+        Field("failed", "FAILED", Kind.NUMBER, 7, "connects there that came to nothing", lambda group, _: group.failed),
+    )
+}
 # fmt: on
 
 
@@ -152,13 +174,13 @@ def view_of_groups(view: View, by: By) -> View:
         lambda group, _: group.label,
         flexible=not shown.kind.numeric,
     )
-    figures = {name: _FIELDS[name] for name in counted.fields}
+    figures = {name: _FIELDS[name] for name in counted.fields} | (_MADE if "destinations" in by.keys else {})
     return View(
         name=f"{view.name} by {by.name}",
         title=f"{view.title} by {by.name}",
         fields={by.common: common, **figures},
         columns=(by.common, *figures),
-        optional=counted.optional,
+        optional=(*counted.optional[:2], *(name for name in _MADE if name in figures), *counted.optional[2:]),
         sort="-rate",
         rows=lambda _: (),
         rank=lambda group: -group.sums.rows,

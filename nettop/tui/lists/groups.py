@@ -54,6 +54,10 @@ class GroupPane(Pane):
         self.members.set_user(user)
         self._ask()
 
+    def rows_of(self, group: GroupRow) -> list[Any]:
+        """The rows of a group that are counted in it."""
+        return [row for row in self._in.values() if self._key(row) == group.value]
+
     def scope_of(self, group: GroupRow) -> Scope:
         """One group: its rows in every view that can tell them."""
         value = group.value
@@ -88,10 +92,26 @@ class GroupPane(Pane):
                 self._recount(row_id, before, row)
             if pace.spent:
                 yield
+        self._count_made(snapshot)
         self._counted_sequence, self._counted_asked = snapshot.sequence, members.asked
         groups = {group.id: group for group in self._groups.values()}
         yield
-        return groups, self._changes(snapshot, groups)
+        return groups, (yield from self._changes(snapshot, groups))
+
+    def _count_made(self, snapshot: Snapshot) -> None:
+        """Note how many connections were made to each group, where nothing is left out."""
+        key, members = self.by.keys.get("destinations"), self.members
+        if key is None:
+            return
+        made: dict[Value, tuple[int, int]] = {}
+        everything = members.scope is None and members.query is None and members.user is None
+        for row in snapshot.destinations.values() if everything else ():
+            opened, failed = made.get(key(row), (0, 0))
+            made[key(row)] = opened + row.opened, failed + row.failed
+        for value, group in self._groups.items():
+            opened_failed = made.get(value, (0, 0)) if everything else (None, None)
+            if (group.opened, group.failed) != opened_failed:
+                self._groups[value] = group._replace(opened=opened_failed[0], failed=opened_failed[1])
 
     def _uncounted(self, snapshot: Snapshot, rows: Mapping[int, Any]) -> Iterable[int]:
         """Ids of the rows that may have to be counted anew, in another group or in none."""
@@ -135,6 +155,6 @@ class GroupPane(Pane):
             label = group.label
             if sign > 0:
                 label = value if self._name is None or value is None else self._name(row) or str(value)
-            self._groups[value] = GroupRow(group.id, value, label, processes, sums)
+            self._groups[value] = group._replace(label=label, processes=processes, sums=sums)
         else:
             del self._groups[value]

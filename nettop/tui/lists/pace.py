@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
 
 SLICE = 0.003
 """Seconds of work between two chances for a key to be handled."""
+
+PORTION = 4096
+"""Items that a comprehension goes through in less than that."""
+
+_Item = TypeVar("_Item")
+
+
+def portions(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """The items, so many at a time that something can be made of them in a slice."""
+    waiting = iter(items)
+    while some := list(islice(waiting, PORTION)):
+        yield some
 
 
 class Pace:

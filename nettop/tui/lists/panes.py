@@ -15,9 +15,9 @@ from nettop.fields import Kind, View
 from nettop.order import Order, parse_sort
 from nettop.query import Query, QueryError, parse
 from nettop.snapshot import Snapshot
-from nettop.tui.lists.entries import Entry, EntryMaker, entry_maker, in_place, let_go, merged
+from nettop.tui.lists.entries import Entry, EntryMaker, entry_maker, ids_of, in_place, let_go, merged
 from nettop.tui.lists.marks import Sight, Test
-from nettop.tui.lists.pace import Pace
+from nettop.tui.lists.pace import Pace, portions
 from nettop.tui.lists.scopes import Scope
 from nettop.tui.lists.search import Search
 from nettop.tui.lists.shown import Shown
@@ -69,6 +69,7 @@ class Pane(Shown):
         """Something was asked for that the list does not show yet."""
         self.asked = 0
         """Grows whenever something else is asked for."""
+        self._outdated = True  # which rows pass, and their order, were asked for otherwise
         self._narrow()
 
     @property
@@ -107,12 +108,12 @@ class Pane(Shown):
         """Show processes as a tree, or as a list."""
         self.as_tree = as_tree
         self._held_until = 0.0
-        self._ask()
+        self._ask(afresh=False)
 
     def fold(self, ids: Set[int], closed: bool) -> None:
         """Fold the subtrees of these rows, or unfold them."""
         self.tree.folded = self.tree.folded | ids if closed else self.tree.folded - ids
-        self._ask()
+        self._ask(afresh=False)
 
     def forget(self) -> None:
         """The rows to come have other ids."""
@@ -153,9 +154,11 @@ class Pane(Shown):
         self._held_until = 0.0
         self._ask()
 
-    def _ask(self) -> None:
+    def _ask(self, *, afresh: bool = True) -> None:
+        """Something is to be shown; `afresh` where other rows may pass, or stand in another order."""
         self.pending = True
         self.asked += 1
+        self._outdated = self._outdated or afresh
 
     # --- following the pictures ---
 
@@ -175,31 +178,21 @@ class Pane(Shown):
         if since:
             rows = since.with_gone(live)
             yield
-        whole = self.pending or self.drifts
+        whole = self._outdated or self.drifts
         if whole:
             changed = rows.keys()
-        kept: list[Entry] = []
-        passing: dict[int, None] = {}
-        sign = -1 if self.order.descending else 1
-        if not whole:
-            outdated = {sign * row_id for row_id in changed}
-            kept = [entry for entry in self._entries if entry[-1] not in outdated]
-            yield
-            passing = {row_id: None for row_id in self._passing if row_id not in changed}
-            yield
+        kept, passing = ([], {}) if whole else (yield from self._without(changed))
         now = snapshot.time
         entry_of = entry_maker(self.order, self.view.rank)
         fresh = yield from self._sift(changed, rows, live, now, entry_of)
-        for entry in fresh:
-            passing[sign * entry[-1]] = None
-        yield
+        for some in portions((yield from ids_of(fresh, self.order.descending))):
+            passing.update(dict.fromkeys(some))
+            yield
         entries = yield from merged(kept, fresh, self.order.descending)
-        yield
-        ordered = [sign * entry[-1] for entry in entries]
-        yield
+        ordered = yield from ids_of(entries, self.order.descending)
         held = self.held and bool(self._ordered)
         if held:
-            ordered = in_place(self._ordered, self._passing, ordered, passing)
+            ordered = yield from in_place(self._ordered, self._passing, ordered, passing)
         arranged = None
         if self.as_tree:
             place = None if held else lambda row_id, row: entry_of(row_id, row, now)
@@ -207,7 +200,7 @@ class Pane(Shown):
         yield
         before, self._entries, self._passing, self._sequence = self._entries, entries, passing, snapshot.sequence
         self._ordered, self.arranged, self.ids = ordered, arranged, arranged.ids if arranged else ordered
-        self.rows, self._live, self.now, self.pending = rows, live, now, False
+        self.rows, self._live, self.now, self.pending, self._outdated = rows, live, now, False, False
         self.first = snapshot.interval is None
         self._last_good = self.filter_text, self.query
         self.tags = {row_id: None for row_id in self.tags if row_id in rows}
@@ -226,7 +219,23 @@ class Pane(Shown):
         """The rows of a picture by id, and the ids of those that are not as in the picture shown, in slices."""
         rows: Mapping[int, Any] = getattr(snapshot, self.view.table)
         yield
-        return rows, self._changes(snapshot, rows)
+        return rows, (yield from self._changes(snapshot, rows))
+
+    def _without(self, changed: Set[int]) -> Generator[None, None, tuple[list[Entry], dict[int, None]]]:
+        """The entries and ids of the rows shown that are not among those that changed, in slices."""
+        kept: list[Entry] = []
+        passing: dict[int, None] = {}
+        outdated = {-row_id for row_id in changed} if self.order.descending else changed
+        pace = Pace()
+        for entries in portions(self._entries):
+            kept += [entry for entry in entries if entry[-1] not in outdated]
+            if pace.spent:
+                yield
+        for ids in portions(self._passing):
+            passing.update(dict.fromkeys([row_id for row_id in ids if row_id not in changed]))
+            if pace.spent:
+                yield
+        return kept, passing
 
     def _sift(
         self, ids: Iterable[int], rows: Mapping[int, Any], live: Mapping[int, Any], now: float, entry_of: EntryMaker
@@ -259,13 +268,17 @@ class Pane(Shown):
         spans = [field.name for field in self.view.fields.values() if field.kind is Kind.SECONDS]
         return self.order.field.name in spans or any(name in self.filter_text for name in spans)
 
-    def _changes(self, snapshot: Snapshot, rows: Mapping[int, Any]) -> Set[int]:
-        """Ids of rows that are new, different or gone since the picture shown."""
+    def _changes(self, snapshot: Snapshot, rows: Mapping[int, Any]) -> Generator[None, None, Set[int]]:
+        """Ids of rows that are new, different or gone since the picture shown, in slices."""
         if snapshot.sequence == self._sequence:
             return frozenset()
         told = snapshot.changed.get(self.view.table)
         if told is not None and snapshot.sequence == self._sequence + 1:
             return told
-        changed = {row_id for row_id, row in rows.items() if self.rows.get(row_id) is not row}
-        changed.update(self.rows.keys() - rows.keys())
+        changed: set[int] = set()
+        shown = self.rows
+        for some in portions(rows.items()):
+            changed.update([row_id for row_id, row in some if shown.get(row_id) is not row])
+            yield
+        changed.update(shown.keys() - rows.keys())
         return changed

@@ -1,0 +1,19 @@
+"""How the suite runs: two processes side by side, one for the tests of the kernel and one for all others.
+
+Those of the kernel count the sockets, processes and namespaces of the whole machine: beside each other they would be in
+each other's figures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_TOGETHER = Path(__file__).parent / "kernel"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _TOGETHER in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("kernel"))
