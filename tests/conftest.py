@@ -13,6 +13,7 @@ import pytest
 _TOGETHER = Path(__file__).parent / "kernel"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _TOGETHER in item.path.parents:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import time
 
+from nettop.memory import give_back
+
 PAUSE = 1.0
 """Seconds without a key after which one looks for what the last ones have left."""
 PATIENCE = 30.0
@@ -23,12 +25,17 @@ class Garbage:
     def __init__(self) -> None:
         gc.disable()
         self._looked = self._swept = time.monotonic()
+        self._swollen = False  # since the last first picture: its text has been read, and left room between the rows
 
     def look(self, unattended: float, *, afresh: bool) -> None:
         """Once a picture, so many seconds after the last key; `afresh` where all its rows are new."""
         now = time.monotonic()
         if afresh:
             gc.freeze()  # they stay: no collection need look at them
+            self._swollen = True
+        elif self._swollen and unattended > PAUSE:
+            self._swollen = False
+            give_back()
         elif now - self._swept >= SWEEP and unattended > UNATTENDED:
             self._looked = self._swept = now
             gc.collect()

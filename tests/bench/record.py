@@ -63,21 +63,25 @@ class Day(NamedTuple):
     """... and the longest."""
     opened: float
     """Seconds until the file is open."""
+    moving: float
+    """Sockets whose figures changed in a tick: what else runs on this machine is in the file, too."""
 
 
 def measure() -> Day:
     """Collect, record, jump."""
-    hour = _collect()
+    ticks = _collect()
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "day.rec")
         before = time.process_time()
-        _record(path, hour)
+        _record(path, ticks)
         used = (time.process_time() - before) / DAY
         began = time.perf_counter()
         reader = Reader.open(path)
         opened = time.perf_counter() - began
         jumps = sorted(_jumps(reader))
-        return Day(path.stat().st_size, used, jumps[len(jumps) // 2], jumps[-1], opened)
+        moving = sum(len(part.changes["stats"].rows) for tick in ticks[1:] for part in tick if "stats" in part.changes)
+        size, middle = path.stat().st_size, jumps[len(jumps) // 2]
+        return Day(size, used, middle, jumps[-1], opened, moving / len(ticks))
 
 
 def _collect() -> list[list[Delta]]:

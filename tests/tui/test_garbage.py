@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nettop.tui import garbage
 from nettop.tui.garbage import PATIENCE, PAUSE, SWEEP, UNATTENDED, Garbage
 
 
@@ -65,3 +66,17 @@ def test_everything_is_looked_at_while_nobody_is_there(clock: Clock) -> None:
     looker.look(UNATTENDED + 1.0, afresh=False)
     looker.look(UNATTENDED + 1.0, afresh=False)
     assert clock.collected == [2]
+
+
+def test_what_the_first_picture_left_goes_back_to_the_system_once_nobody_waits(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr(garbage, "give_back", lambda: given.append(clock.now))
+    looker = Garbage()
+    looker.look(0.1, afresh=True)
+    looker.look(0.1, afresh=False)
+    assert not given
+    for _ in range(3):
+        looker.look(PAUSE + 1.0, afresh=False)
+    assert len(given) == 1
