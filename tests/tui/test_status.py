@@ -90,6 +90,11 @@ class TestCoverageLine:
         ):
             assert part in line
 
+    def test_what_explains_the_rest_is_said_first(self) -> None:
+        tracked = Health("conntrack", "unavailable", "tracked connections may not be read", "sudo nettop", 1)
+        missing = Health("capabilities", "degraded", "without CAP_NET_ADMIN", "sudo nettop", 1)
+        assert "without CAP_NET_ADMIN (and 1 more)" in coverage_line(health=[tracked, missing])
+
     def test_what_is_degraded_is_said_in_words_with_the_count_of_the_rest(self) -> None:
         health = [Health("cn_proc", "degraded", "no process events here: polling", None, 1)] * 3
         line = coverage_line(health=health, width=180)

@@ -43,6 +43,9 @@ GROUPS = ("sort", "group", "signal", "close_socket", "copy", "columns", "mark")
 TRAVELLING = ("earlier", "later", "play", "jump", "next_match", "next_event", "present")
 """Those one wants while looking at the past, where alone they exist."""
 
+FIRST = ("budget", "capabilities", "owners", "cn_proc")
+"""Sources whose complaint goes before the others: why figures come late, and what explains most of the rest."""
+
 REASON, SHORT_REASON = 60, 28
 """Cells of the first reason for being degraded that are worth more than figures one need not worry about, and more than
 any."""
@@ -148,7 +151,7 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
         parts.append(_Part(4, [piece("nettop ", look.dim), piece(used, look.text)]))
     separator = f" {signs.separator} "
     complaints = [health for health in snapshot.health if health.status != "absent"]
-    complaints.sort(key=lambda health: health.source != "budget")  # why the figures come late goes before the rest
+    complaints.sort(key=lambda health: FIRST.index(health.source) if health.source in FIRST else len(FIRST))
     if not complaints:
         return _fitted(parts, width, separator, look.dim)
     first, *others = complaints
