@@ -16,6 +16,7 @@ from nettop.config import LEAST_CPU, LONGEST, MOST_CPU, SHORTEST, THEMES
 from nettop.fields import VIEWS
 from nettop.manual import SHELLS
 from nettop.recording.frames import LEAST_SIZE
+from nettop.remote.host import check_host
 from nettop.service.place import GROUP, SOCKET
 from nettop.service.policy import DEFAULT, POLICIES
 
@@ -52,6 +53,13 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """What the arguments say; `hosts` are all that are named. Leaves by SystemExit where they make no sense."""
+    options = parser().parse_args(attach_sort(arguments))
+    options.hosts += options.more_hosts
+    return options
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; the command is `command`, None for the full screen."""
     main = _Parser(
@@ -69,9 +77,9 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument(
         "-b", "--batch", dest="command", action="store_const", const="processes", help="the same as `nettop processes`"
     )
-    _add_service(main)
+    _add_service(main, hosts="hosts")
     _add_view_options(main, hidden=True)
-    main.set_defaults(count=None, filter="", recording=None, at=None, between=None)
+    main.set_defaults(count=None, filter="", recording=None, at=None, between=None, hosts=[], more_hosts=[])
     commands = main.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for view in VIEWS.values():
         command = commands.add_parser(
@@ -96,6 +104,8 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object a check")
     commands.add_parser("config", help="the settings of the full screen, each explained: a file to begin with")
     _add_export(commands.add_parser("export", help="metrics for Prometheus", argument_default=argparse.SUPPRESS))
+    far = commands.add_parser("far")  # what a nettop here runs there: `remote.far`
+    far.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     commands.add_parser("man", help="the manual page, to be read with `nettop man | man -l -`")
     completion = commands.add_parser("completion", help="what makes a shell complete commands, options and fields")
     completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
@@ -123,11 +133,17 @@ def _add_view_options(parser: argparse.ArgumentParser, hidden: bool = False) -> 
     add("--no-rates", action="store_true", help=words("do not wait for the second sample that rates need"))
 
 
-def _add_service(parser: argparse.ArgumentParser) -> None:
-    """Where the pictures come from."""
+_HOST = "another machine, over your own ssh; nettop need not be there, a python3 from 3.9 on must"
+
+
+def _add_service(parser: argparse.ArgumentParser, hosts: str = "more_hosts") -> None:
+    """Where the pictures come from. What is said behind a command takes the place of what was said before it, so that
+    hosts named there go elsewhere until `parse` brings them together."""
     add = parser.add_argument
     add("--connect", metavar="PATH", help=f"listen to the service there; who is not root finds one at {SOCKET}")
     add("--no-service", action="store_true", help="look by oneself, though there is a service")
+    add("--host", dest=hosts, action="append", type=_host, metavar="[USER@]HOST", help=_HOST)
+    add("--sudo", action="store_true", help="look there as root: by `sudo -n`, which asks for no password")
 
 
 _POLICY = (
@@ -155,6 +171,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--series", type=_count, metavar="N", help=f"names of a kind that are told apart, the busiest ({SERIES})")
     add("--dashboard", dest="print", action="store_const", const="dashboard.json", help="print a dashboard for Grafana")
     add("--rules", dest="print", action="store_const", const="rules.yml", help="print alerts for Prometheus")
+    _add_service(parser)
     parser.set_defaults(listen=None, textfile=None, series=SERIES, print=None)
 
 
@@ -167,6 +184,7 @@ def _add_recording(commands: argparse._SubParsersAction[_Parser]) -> None:
     record.add_argument("-f", "--filter", metavar="EXPR", help="only connections that match, and what they belong to")
     record.add_argument("--max-size", type=_size, default=None, metavar="SIZE", help="drop the oldest beyond it: 300M")
     record.add_argument("--max-age", type=_age, default=None, metavar="AGE", help="drop what is older: 90m, 24h, 7d")
+    _add_service(record)
     replay = commands.add_parser("replay", help="the full screen, of a recording", argument_default=argparse.SUPPRESS)
     replay.add_argument("file", metavar="FILE")
     replay.add_argument("--at", default=None, metavar="TIME", help="where to begin, instead of at its start")
@@ -197,6 +215,14 @@ def _percent(text: str) -> float:
         if LEAST_CPU <= percent <= MOST_CPU:
             return percent
     raise argparse.ArgumentTypeError(f"{text!r} is not from {LEAST_CPU:g} to {MOST_CPU:g} percent")
+
+
+def _host(text: str) -> str:
+    try:
+        check_host(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -43,8 +43,9 @@ def new_events(snapshot: Snapshot, seen_total: int) -> dict[int, Event]:
     Of more events than a snapshot keeps only the last are here; a total below the one seen means that the stream began
     anew.
     """
-    first = seen_total if snapshot.events_total >= seen_total else 0
-    return {number: event for number, event in snapshot.events.items() if number >= first}
+    events = list(snapshot.events.items())
+    new = snapshot.events_total - (seen_total if snapshot.events_total >= seen_total else 0)
+    return dict(events[max(0, len(events) - new) :])
 
 
 # --- table -----------------------------------------------------------------------------------------------------------

@@ -11,13 +11,13 @@ import contextlib
 import dataclasses
 import gc
 import os
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nettop import __version__
-from nettop.arguments import LISTEN, SHORTEST_TICK, WRONG_USAGE, attach_sort, parser
+from nettop.arguments import LISTEN, SHORTEST_TICK, WRONG_USAGE, parse, parser
 from nettop.config import Config, ConfigError
 from nettop.errors import NothingReadableError, UnavailableError, UsageError
 from nettop.fields import VIEWS
@@ -25,7 +25,11 @@ from nettop.recording.frames import RecordingError
 
 if TYPE_CHECKING:
     from nettop.config.session import Session
+    from nettop.fleet import Fleet
+    from nettop.live import Live
     from nettop.origin import Origin
+    from nettop.remote.origin import Remote
+    from nettop.tui.app import NettopApp
 
 DONE, FAILED, NOTHING_READABLE = 0, 1, 3
 
@@ -39,7 +43,7 @@ _CODES: dict[type[Exception], int] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run nettop with these arguments (those of the process by default); its exit code."""
-    options = parser().parse_args(attach_sort(sys.argv[1:] if arguments is None else arguments))
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     run = _list if options.command in VIEWS else _COMMANDS[options.command]
     try:
         code = run(options)
@@ -53,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write_no_more()
         return DONE
     except OSError as error:
-        print(f"nettop: {error}", file=sys.stderr)
+        print(f"nettop: {f'{error.filename}: {error.strerror}' if error.filename else error}", file=sys.stderr)
         _write_no_more()
         return FAILED
 
@@ -69,40 +73,57 @@ def _write_no_more() -> None:
 def _screen(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the full screen needs a terminal; `nettop processes` prints a plain table")
-    from nettop.memory import hold_little, leave_out_tls
+    from nettop.memory import hold_little
 
-    config = _config(options)
+    config, unusable = _settings(options)
     gc.disable()  # what is imported stays; the screen looks for garbage when it has the time
     hold_little()
-    origin = _origin(options, config)
-    leave_out_tls()
-    from nettop import live
+    source = _source(options, config)
     from nettop.config.files import load_session
     from nettop.config.session import Session
-    from nettop.recording.past import Past
     from nettop.tui.app import NettopApp
 
-    source = live.Live(origin, Past.kept())
     try:
         session = Session.begin(config, load_session(os.environ) if config.remember else None)
-        app = NettopApp(source, config=config, session=session)
+        several, elsewhere = len(options.hosts) > 1, bool(options.hosts)
+        make = partial(NettopApp, source, session=session, several=several, elsewhere=elsewhere)
+        app = _with_keys(make, options, config, unusable)
         app.run(mouse=app.mouse)
         if config.remember:
             _remember(app.main.levels.session)
         return app.return_code or DONE
-    except ConfigError as error:
-        raise UsageError(f"{_config_name(options)}: {error}") from None
     finally:
         source.close()
 
 
+def _source(options: argparse.Namespace, config: Config) -> Live | Fleet:
+    """What the screen shows: several machines that were named, or one, with its last minutes."""
+    if len(options.hosts) > 1:
+        remote = _remote(options, config)
+        from nettop.fleet import Fleet, reach
+
+        return Fleet(reach(options.hosts, remote, _say), config.interval)
+    origin = _origin(options, config)
+    from nettop.live import Live
+    from nettop.recording.past import Past
+
+    return Live(origin, Past.kept())
+
+
 def _origin(options: argparse.Namespace, config: Config) -> Origin:
-    """A service where there is one for us; else a collector of our own, forked before anything large is imported."""
+    """Another machine that was named; a service where there is one for us; else a collector of our own, forked before
+    anything large is imported."""
+    if len(options.hosts) > 1:
+        raise UsageError("--host: one machine at a time")
+    if options.hosts:
+        remote = _remote(options, config)(options.hosts[0])
+        remote.connect()  # ssh asks whatever it has to ask
+        return remote
+    from nettop.memory import leave_out_tls
     from nettop.service import client
 
     connection = None if options.no_service else client.find(options.connect, _say)
     if connection is not None:
-        from nettop.memory import leave_out_tls
         from nettop.service.place import SOCKET
 
         leave_out_tls()
@@ -110,11 +131,24 @@ def _origin(options: argparse.Namespace, config: Config) -> Origin:
 
         return Served(connection, options.connect or SOCKET, config.interval, config.read_only)
     from nettop.collector import spawn
-    from nettop.origin import Child
     from nettop.runtimes.places import PLACES
 
     settings = config.interval, config.read_only, config.max_cpu, {**PLACES, **config.runtimes}
-    return Child(spawn.fork(*settings), *settings)
+    running = spawn.fork(*settings)
+    leave_out_tls()
+    from nettop.origin import Child
+
+    return Child(running, *settings)
+
+
+def _remote(options: argparse.Namespace, config: Config) -> Callable[[str], Remote]:
+    """What makes an origin of a machine that was named."""
+    from nettop.memory import leave_out_tls
+
+    leave_out_tls()
+    from nettop.remote.origin import Remote
+
+    return lambda host: Remote(host, config.interval, config.read_only, options.sudo, config.max_cpu, config.ssh)
 
 
 def _say(sentence: str) -> None:
@@ -122,14 +156,22 @@ def _say(sentence: str) -> None:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    """The settings, and what the arguments say instead."""
+    """The settings of a command without a screen, which says on stderr what of them it cannot use."""
+    config, unusable = _settings(options)
+    if unusable:
+        _say(f"ignored: {unusable}")
+    return config
+
+
+def _settings(options: argparse.Namespace) -> tuple[Config, str | None]:
+    """The settings, and what the arguments say instead; what of the usual file cannot be used is told."""
     from nettop.config.files import load_config
 
     try:
-        config = load_config(options.config, os.environ)
+        config, unusable = load_config(options.config, os.environ)
     except ConfigError as error:
         raise UsageError(str(error)) from None
-    return dataclasses.replace(
+    config = dataclasses.replace(
         config,
         interval=options.delay or config.interval,
         theme=options.theme or config.theme,
@@ -138,12 +180,24 @@ def _config(options: argparse.Namespace) -> Config:
         names=options.resolve or config.names,
         resolve=options.resolve or config.resolve,
     )
+    return config, str(unusable) if unusable else None
 
 
-def _config_name(options: argparse.Namespace) -> str:
+def _with_keys(
+    make: Callable[..., NettopApp], options: argparse.Namespace, config: Config, unusable: str | None
+) -> NettopApp:
+    """The screen with the keys of the settings; of the usual file's without them, where they cannot be."""
     from nettop.config.files import config_path
 
-    return options.config or str(config_path(os.environ))
+    try:
+        app = make(config=config)
+    except ConfigError as error:
+        if options.config:
+            raise UsageError(f"{options.config}: {error}") from None
+        unusable = unusable or f"{config_path(os.environ)}: {error}"
+        app = make(config=dataclasses.replace(config, keys={}))
+    app.main.unusable = unusable
+    return app
 
 
 def _remember(session: Session) -> None:
@@ -173,16 +227,15 @@ def _replay(options: argparse.Namespace) -> int:
     from nettop.recording.replay import Replay
     from nettop.tui.app import NettopApp
 
-    config = dataclasses.replace(_config(options), read_only=True)
+    config, unusable = _settings(options)
+    config = dataclasses.replace(config, read_only=True)
     try:
         source = Replay.open(options.file, options.at)
     except ValueError as error:
         raise UsageError(f"--at: {error}") from None
     try:
-        app = NettopApp(source, config=config, session=Session.begin(config))
+        app = _with_keys(partial(NettopApp, source, session=Session.begin(config)), options, config, unusable)
         app.run(mouse=app.mouse)
-    except ConfigError as error:
-        raise UsageError(f"{_config_name(options)}: {error}") from None
     finally:
         source.close()
     for sentence in source.damage:
@@ -215,18 +268,18 @@ def _record(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from nettop import query
-    from nettop.recording.tape import record
-    from nettop.recording.writer import Limits
+    from nettop.memory import hold_little
 
-    def say(sentence: str) -> None:
-        print(f"nettop: {options.file}: {sentence}", file=sys.stderr, flush=True)
-
-    config = _config(options)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config = dataclasses.replace(_config(options), read_only=True)
+    hold_little()
     try:
         wanted = query.parse(options.filter, VIEWS["connections"]) if options.filter else None
+        origin = _origin(options, config)
+        from nettop.recording.tape import record
+        from nettop.recording.writer import Limits
+
         limits = Limits(options.max_size, options.max_age)
-        record(Path(options.file), config.interval, wanted, limits, options.max_cpu, say)
+        record(Path(options.file), origin, wanted, limits, lambda said: _say(f"{options.file}: {said}"))
     except query.QueryError as error:
         raise UsageError(f"--filter, column {error.column + 1}: {error}") from None
     return DONE
@@ -277,6 +330,12 @@ def _serve(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _far(options: argparse.Namespace) -> int:
+    from nettop.remote import far
+
+    return far.main(options.words)
+
+
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
@@ -288,23 +347,19 @@ def _export(options: argparse.Namespace) -> int:
         return DONE
     if util.find_spec("prometheus_client") is None:
         raise UnavailableError("export needs prometheus_client: pip install 'nettop[metrics]'")
-    from nettop.collector import spawn
     from nettop.memory import hold_little
-    from nettop.runtimes.places import PLACES
 
-    config = _config(options)
+    config = dataclasses.replace(_config(options), read_only=True)
     hold_little()
-    places = {**PLACES, **config.runtimes}
-    running = spawn.fork(config.interval, read_only=True, max_cpu=config.max_cpu, places=places)
+    origin = _origin(options, config)
     from nettop import live
     from nettop.export import service
-    from nettop.origin import Child
 
-    source = live.Live(Child(running, config.interval, read_only=True, max_cpu=config.max_cpu, places=places))
+    source = live.Live(origin)
     gc.freeze()  # what is imported stays
     outlets = service.Outlets(options.listen or (None if options.textfile else LISTEN), options.textfile)
     try:
-        service.run(source, outlets, options.series, lambda said: print(f"nettop: {said}", file=sys.stderr, flush=True))
+        service.run(source, outlets, options.series, _say)
     finally:
         source.close()
     return DONE
@@ -335,6 +390,7 @@ _COMMANDS = {
     "record": _record,
     "replay": _replay,
     "serve": _serve,
+    "far": _far,
     "export": _export,
     "man": _man,
     "completion": _completion,

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from nettop import requests, wire
 from nettop.kernel.host import CostReader
 from nettop.model import Delta
-from nettop.origin import Origin
+from nettop.origin import FAREWELL, Origin, lines
 from nettop.recording.past import Past
 from nettop.recording.player import Player
 from nettop.recording.replay import REFUSAL
@@ -19,11 +19,8 @@ from nettop.requests import Answer, Reply, Request, SetInterval
 from nettop.snapshot import HostRates, Sample, Snapshot
 from nettop.store import Store
 
-_CHUNK = 1 << 18
 _PATIENCE = (0.2, 1.0, 5.0)
 """Seconds before a collector is started again: soon at first, the last one for as long as it keeps ending."""
-_FAREWELL = 1.0
-"""Seconds a collector may take to notice that nobody listens: it may be in the middle of a tick."""
 _HEALTHY = 10.0
 """Seconds after which a collector counts as having worked."""
 _ANSWERED = 10.0
@@ -35,13 +32,14 @@ _ASKING = 32
 class Live:
     """The screen's source: an origin of Deltas and the store they fill. See `tui.source.Source`."""
 
-    def __init__(self, origin: Origin, past: Past | None = None) -> None:
-        """`past` is where the last minutes are kept."""
+    def __init__(self, origin: Origin, past: Past | None = None, store: Callable[[], Store] = Store) -> None:
+        """`past` is where the last minutes are kept; `store` makes one to be filled."""
         self._origin = origin
         self._connection: socket.socket | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
-        self._store = Store()
+        self._new_store = store
+        self._store = store()
         self.travel = past
         self._cost = CostReader()
 
@@ -78,7 +76,7 @@ class Live:
         """At what was, whenever that is asked for."""
         while True:
             await past.departure()
-            self._store = Store()  # what it knows would be outdated when one returns
+            self._store = self._new_store()  # what it knows would be outdated when one returns
             store = await past.travel(show, notice)
             if store is not None:
                 self._store = store
@@ -131,7 +129,7 @@ class Live:
     def close(self) -> None:
         """Listen no more: a collector ends by itself once nobody does."""
         self._connection = None
-        self._origin.close(_FAREWELL)
+        self._origin.close(FAREWELL)
         if self.travel is not None:
             self.travel.close()
 
@@ -140,7 +138,7 @@ class Live:
     ) -> str:
         """Show what is told over one connection until it ends; why it did."""
         try:
-            async for line in _lines(connection):
+            async for line in lines(connection):
                 for heard, told in self._origin.hear(line):
                     if isinstance(heard, Reply):
                         self._take(heard)
@@ -149,7 +147,7 @@ class Live:
         except wire.WireError as error:
             self._origin.close()
             return f"it made no sense: {error}"
-        return self._origin.close(_FAREWELL)
+        return self._origin.close(FAREWELL)
 
     async def _show(
         self,
@@ -190,26 +188,3 @@ class Live:
     def _give_up(self, reason: str) -> None:
         for number in list(self._waiting):
             self._take(Reply(number, Answer(False, reason)))
-
-
-async def _lines(connection: socket.socket) -> AsyncIterator[bytes]:
-    """Every line that arrives, until the other end closes. Raises `wire.WireError`."""
-    loop = asyncio.get_running_loop()
-    connection.setblocking(False)
-    pending = bytearray()
-    while True:
-        try:
-            data = await loop.sock_recv(connection, _CHUNK)
-        except ConnectionError:
-            return
-        if not data:
-            return
-        searched = len(pending)
-        pending += data
-        while (end := pending.find(b"\n", searched)) >= 0:
-            line = bytes(pending[:end])
-            del pending[: end + 1]
-            searched = 0
-            yield line
-        if len(pending) > wire.MAX_LINE:
-            raise wire.WireError(f"a line longer than {wire.MAX_LINE} bytes")

@@ -1,9 +1,10 @@
-"""Where a screen's stream of Deltas comes from: a collector it has started, or a service (`service.served`)."""
+"""Where a stream of Deltas comes from: a collector that was started for it, or a service (`service.served`)."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
 from nettop import wire
@@ -11,6 +12,10 @@ from nettop.collector.spawn import Running, reap, start
 from nettop.model import Delta
 from nettop.requests import Answer, Reply, Request
 from nettop.runtimes.places import PLACES, Places
+
+FAREWELL = 1.0
+"""Seconds a collector may take to notice that nobody listens: it may be in the middle of a tick."""
+_CHUNK = 1 << 18
 
 
 class Origin(Protocol):
@@ -82,3 +87,27 @@ class Child:
     async def answer(self, request: Request) -> None:
         """It does everything; see `Origin`."""
         del request
+
+
+async def lines(connection: socket.socket) -> AsyncIterator[bytes]:
+    """Every line that arrives over the connection of an origin, until the other end closes. Raises `wire.WireError`."""
+    loop = asyncio.get_running_loop()
+    connection.setblocking(False)
+    pending = bytearray()
+    while True:
+        try:
+            data = await loop.sock_recv(connection, _CHUNK)
+        except ConnectionError:
+            return
+        if not data:
+            return
+        await asyncio.sleep(0)  # what comes without end would leave no time for keys
+        searched = len(pending)
+        pending += data
+        while (end := pending.find(b"\n", searched)) >= 0:
+            line = bytes(pending[:end])
+            del pending[: end + 1]
+            searched = 0
+            yield line
+        if len(pending) > wire.MAX_LINE:
+            raise wire.WireError(f"a line longer than {wire.MAX_LINE} bytes")

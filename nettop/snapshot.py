@@ -6,9 +6,10 @@ A row that did not change between two pictures is the same object in both, so `o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+from nettop.machines import machine_of_row
 from nettop.model import (
     CLOSED,
     NO_TRAFFIC,
@@ -192,8 +193,8 @@ class ContainerRow(NamedTuple):
 
     @property
     def ended(self) -> bool:
-        """Nothing is left of it; its row is shown for a while still."""
-        return not self.processes and not self.sockets
+        """Nothing is left of it; its row is shown for a while still. One that its runtime will start again has not."""
+        return not self.processes and not self.sockets and self.container.state != "restarting"
 
 
 class NamespaceRow(NamedTuple):
@@ -283,6 +284,19 @@ class Coverage(NamedTuple):
     """TCP connections that have ended since the collector began, and connects that came to nothing."""
     closed_owned: int = 0
     """Of these, the ones whose process is known."""
+    bytes_moved: int = 0
+    """What `bytes_owned` is the share of."""
+
+
+class Machine(NamedTuple):
+    """One of several machines that are watched."""
+
+    name: str
+    """What whoever watches calls it."""
+    picture: Snapshot | None
+    """Of it alone; None while it is not reached: a row says that something is so now."""
+    trouble: str | None
+    """Why it is not reached, or what is wrong with its pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +327,29 @@ class Snapshot:
     """What became of the connections made to each address and port; the same object while nothing changed."""
     changed: Mapping[str, Set[int]] = field(default_factory=dict)
     """View name → ids of rows that are new, different or gone since the picture before."""
+    machines: Mapping[int, Machine] = field(default_factory=dict)
+    """By number (see `machines`), where this is a picture of several; empty where it is of one."""
+
+    def names(self) -> Mapping[int, str]:
+        """What the machines are called, by number: those that are watched, or the only one."""
+        if self.machines:
+            return {number: machine.name for number, machine in self.machines.items()}
+        return {0: self.host.hostname} if self.host else {}
+
+    def pictures(self) -> Sequence[Snapshot]:
+        """Of each machine that is reached."""
+        return [machine.picture for machine in self.machines.values() if machine.picture] if self.machines else [self]
+
+    def around(self, row: Any) -> Snapshot:
+        """The picture of the machine that a row is of: a pid means something in there only."""
+        return self.of(machine_of_row(row))
+
+    def of(self, number: int) -> Snapshot:
+        """The picture of a machine; an empty one while that is not reached, and this one where it is of one alone."""
+        machine = self.machines.get(number)
+        if machine is None:
+            return self
+        return machine.picture or replace(EMPTY, sequence=self.sequence, time=self.time)
 
 
 EMPTY = Snapshot(

@@ -16,16 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 import pyte
 
-from screenshots import boxes, scene
+from screenshots import beside, boxes, scene
 from screenshots.render import render
 from tests.support import netns
-from tests.support.terminal import Terminal, run
+from tests.support.terminal import Terminal, opened
 
 HOSTNAME = "web-01"
 HERE = Path(__file__).parent
@@ -48,9 +49,15 @@ class Shot(NamedTuple):
     size: tuple[int, int]
     keys: tuple[str, ...]
     shows: str
+    command: tuple[str, ...] = beside.NETTOP
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext
+    """What there must be beside the scene."""
 
 
-ENTER, DOWN, END, LEFT = "\r", "j", "G", "\x1b[D"
+ENTER, LEFT = "\r", "\x1b[D"
+MANUAL = ("/bin/sh", "-c", f"{sys.executable} -m nettop man | man -l -")
+METRICS = "metrics"
+"""The picture that is no terminal's."""
 SLOW = "limit=network,receiver,reader,backlog"
 SHOTS = (
     Shot("connections-120", (120, 36), ("2",), "ESTAB"),
@@ -73,7 +80,18 @@ SHOTS = (
     Shot("palette-120", (120, 30), ("2", ":", "sort"), "sort by"),
     Shot("help-120", (120, 40), ("?",), "Keys"),
     Shot("light-120", (120, 30), ("2", ":", "theme light", ENTER), "ESTAB"),
+    Shot("event-120", (120, 30), ("5", "/", "kind=close", ENTER, "e"), "What happened"),
     Shot("past-120", (120, 30), ("2", "r", LEFT, LEFT, LEFT), "before the end"),
+    Shot(
+        "replay-120",
+        (120, 20),
+        ("2", "@", "start+70s", ENTER, "/", SLOW, ENTER),
+        "before the end",
+        (*beside.NETTOP, "replay", str(beside.TAPE)),
+        beside.recorded,
+    ),
+    Shot("service-120", (120, 26), ("1",), "the service does not tell", beside.AS_USER, beside.served),
+    Shot("manual-120", (120, 36), (), "SYNOPSIS", MANUAL),
     Shot("connections-80", (80, 24), ("2",), "ESTAB"),
     Shot("connections-160", (160, 45), ("2",), "ESTAB"),
 )
@@ -107,19 +125,25 @@ class Display:
 
 def shoot(shot: Shot) -> None:
     """Run nettop, press keys, write the picture."""
-    with run(["-m", "nettop"], shot.size, LC_ALL="C.UTF-8") as terminal:
+    with shot.beside(), opened(shot.command, shot.size, LC_ALL="C.UTF-8") as terminal:
         display = Display(terminal, shot.size)
-        namespaces = len(scene.ADDRESSES) + len(boxes.BOXES) + 2  # wan, and that of the host
-        display.await_text(f" {namespaces}/{namespaces} namespaces", QUIET)
-        display.watch(SETTLED)
+        if shot.command is not MANUAL:
+            namespaces = len(scene.ADDRESSES) + len(boxes.BOXES) + 2  # wan, and that of the host
+            display.await_text(f"3 Namespaces {namespaces} ", QUIET)
+            display.watch(SETTLED)
         for keys in shot.keys:
             display.press(keys)
         display.watch(4.0)  # the order holds for a while after a key; a picture shows rows in order
         display.await_text(shot.shows)
         path = HERE / f"{shot.name}.png"
         render(display.screen, path)
-        terminal.press("\x03")
+        terminal.press("q" if shot.command is MANUAL else "\x03")
         terminal.wait()
+    say(path)
+
+
+def say(path: Path) -> None:
+    """That a picture is there, and how large it is."""
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} KB", flush=True)
 
 
@@ -168,6 +192,10 @@ def main(arguments: list[str]) -> None:
         for shot in SHOTS:
             if not names or shot.name in names:
                 shoot(shot)
+        if not names or METRICS in names:
+            path = HERE / f"{METRICS}.png"
+            beside.draw_metrics(path)
+            say(path)
 
 
 if __name__ == "__main__":

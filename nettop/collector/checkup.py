@@ -86,6 +86,7 @@ def _sources(scope: Scope) -> List[_Source]:
         _Source("setns", f"all {scope.namespaces:,} network namespaces are entered"),
         _Source("netns", f"their {scope.sockets:,} sockets are read"),
         *listed,
+        _Source("sock_diag:holes", "every list of sockets came whole", True),
         _Source("sock_destroy", "the kernel tells of every TCP and UDP socket that ends, and its last figures", True),
         _Source("conntrack", "connection tracking is read, and counts", True),
         _Source("rtnetlink", "interfaces and addresses are read", True),

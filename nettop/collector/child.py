@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional
 
 from nettop import requests, wire
 from nettop.collector.answers import Desk
@@ -38,41 +38,47 @@ PART = 1_500
 
 
 def serve(
-    connection: socket.socket,
+    link: Link,
     interval: float,
     read_only: bool,
     max_cpu: Optional[float] = None,
     places: Places = PLACES,
+    screen: int = 0,
+    patience: float = 0.0,
 ) -> None:
-    """Collect every `interval` seconds until the other end closes the connection, and answer its requests.
+    """Collect every `interval` seconds until nobody is at the other end of the link, and answer its requests.
 
     `read_only` refuses those that change something; `max_cpu` is the percentage of one processor that this process and
-    its parent, the screen, may use: pictures come more rarely then; `places` tell where container runtimes are found. A
-    line that is no request, and has no number to answer it by, is ignored."""
-    link = Link(connection)
+    the `screen`, if its parent is one, may use: pictures come more rarely then; `places` tell where container runtimes
+    are found. The first picture waits up to `patience` seconds for what may come later, names of containers and
+    addresses of interfaces. A line that is no request, and has no number to answer it by, is ignored."""
     proc = ProcFS()
     collector = Collector(proc, runtimes=Runtimes(places))
-    pulse = Pulse(collector, Restraint(interval, max_cpu, cost_meter(proc, os.getppid())))
+    pulse = Pulse(collector, Restraint(interval, max_cpu, cost_meter(proc, screen)))
     desk = Desk(collector.parts(), read_only)
     collector.start()
     try:
-        while not link.closed:
+        while link.alive(time.monotonic()):
             if time.monotonic() >= pulse.due:
                 tell = None if link.sending else (lambda delta: link.post(lines(delta, PART)))
                 collector.tick(tell)
+                if patience:
+                    collector.read_links(wait=True)
+                    collector.read_names(patience)
+                    patience = 0.0
                 if tell is not None:
                     tell(collector.take())
                 pulse.rest()
             # who does not read is not listened to either: no more answers wait for it than it was told of
             now = time.monotonic()
-            reading = [desk, *collector.watched(now)] if link.sending else [desk, *collector.watched(now), connection]
-            writing = [connection] if link.sending else []
+            reading = [desk, *collector.watched(now)] if link.sending else [desk, *collector.watched(now), link]
+            writing = [link.outlet] if link.sending else []
             pause = max(0.0, min(pulse.due, desk.due, collector.due(now)) - now)
             ready, writable, _ = select.select(reading, writing, [], pause)
             collector.catch_up(time.monotonic())
             if writable:
                 link.send()
-            for line in link.receive() if connection in ready else ():
+            for line in link.receive() if link in ready else ():
                 wish = _take(line, desk)
                 if wish is not None:
                     pulse.change(wish)
@@ -121,6 +127,12 @@ def run(
 
     `complaints` is a file descriptor for the one line that says why it ended, if it ended by itself."""
     os.setsid()  # the terminal's signals are the screen's business
+    screen = os.getppid()
+    return unattended(complaints, lambda: serve(Link(connection), interval, read_only, max_cpu, places, screen))
+
+
+def unattended(complaints: int, work: Callable[[], None]) -> int:
+    """Do the work of a process that has no terminal and that nobody looks at. Returns its exit status."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
@@ -129,7 +141,7 @@ def run(
     gc.freeze()
     gc.disable()  # hundreds of thousands of rows without a cycle: looking for one takes longer than a tick
     try:
-        serve(connection, interval, read_only, max_cpu, places)
+        work()
     except Exception as error:  # whatever it is, the screen must say it
         where = error.__traceback__
         while where is not None and where.tb_next is not None:

@@ -20,7 +20,7 @@ from nettop.collector.alone import Alone
 from nettop.collector.answers import Parts
 from nettop.collector.conntrack import ConntrackTracker
 from nettop.collector.evidence import Sightings
-from nettop.collector.health import HealthBook
+from nettop.collector.health import HealthBook, often
 from nettop.collector.lineage import Lineage
 from nettop.collector.lookout import SUSPECTS, Lookout
 from nettop.collector.namespaces import NamespaceTracker
@@ -30,6 +30,7 @@ from nettop.collector.processes import ProcessTracker
 from nettop.collector.reader import Names
 from nettop.collector.registry import Registry
 from nettop.collector.resolver import Resolver
+from nettop.collector.scout import Scout
 from nettop.collector.sockets import SocketTracker
 from nettop.collector.surroundings import Surroundings
 from nettop.collector.traffic import TrafficBook
@@ -122,12 +123,15 @@ class Collector:
         self._time = time.time()
         first = self._last is None
         self._hear(clock)
+        scout = Scout.send(self._proc) if first else None
         events, self._heard = self._heard, []
         polling = self._check_events()
         if polling:
             self._alone.doubt(self._time)
         self._processes.rename(self._registry.listen())
-        changes = self._processes.update(events, self._time, verify=first or polling)
+        changes = self._processes.update(
+            events, self._time, verify=first or polling, scout=scout.pid if scout else None
+        )
         self._say(events)
         for pid in changes.gone:
             self._resolver.forget(pid)
@@ -142,6 +146,9 @@ class Collector:
         moved = self._namespaces.read_counters()
         if first:
             fetching = self._sockets.fetch_ahead()  # the kernel lists sockets on one processor, descriptors on another
+            if scout is not None:
+                self._resolver.take_report(scout.wait())
+                self._hear(clock, scout.pid)
             self._resolver.walk(_UNLIMITED, 0)
             fetching.join()
             self._resolver.take_touched()  # no socket is known yet: each comes with its owners
@@ -187,9 +194,9 @@ class Collector:
             if busy:
                 self._resume = time.monotonic() + PACE
 
-    def _hear(self, clock: float) -> bool:
-        """Take in what the kernel said of processes; whether it did."""
-        events = self._listener.drain()
+    def _hear(self, clock: float, scout: Optional[int] = None) -> bool:
+        """Take in what the kernel said of processes, but for the scout; whether it said anything."""
+        events = [event for event in self._listener.drain() if event.pid != scout]
         self._heard += events
         self._lookout.hear(events, clock)
         self._lookout.look(clock)
@@ -276,9 +283,8 @@ class Collector:
         lost = self._listener.take_overruns()
         if lost:
             self._events_lost += lost
-            self._health.report(
-                "cn_proc", "lossy", "the kernel's event queue overran; /proc was read again", None, self._events_lost
-            )
+            reason = f"the kernel's event queue overran {often(self._events_lost)}; /proc was read again"
+            self._health.report("cn_proc", "lossy", reason, None, self._events_lost)
         if self._listener.state == "unsupported":
             reason = self._listener.reason or "no process events"
             self._health.report("cn_proc", "degraded", f"{reason}; /proc is polled", self._listener.remedy)

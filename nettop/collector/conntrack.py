@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from nettop.collector.datagrams import DatagramBook
-from nettop.collector.health import HealthBook
+from nettop.collector.health import HealthBook, often
 from nettop.collector.outbox import Outbox
 from nettop.collector.translations import Translations
 from nettop.kernel import conntrack
@@ -94,6 +94,10 @@ class _Tracked:
         self.dumped = now
         return self._asker.translated() if few is None else few
 
+    def take_holes(self) -> int:
+        """As `DiagSocket.take_holes`."""
+        return self._asker.take_holes()
+
     def _udp(self) -> List[Flow]:
         return self._asker.udp(socket.AF_INET) + self._asker.udp(socket.AF_INET6)
 
@@ -120,6 +124,7 @@ class ConntrackTracker:
         self._tick = 0
         self._moved: Set[int] = set()  # who may have flows, and was not asked since
         self._overruns = 0
+        self._holes = 0
 
     def fills(self) -> Dict[int, Fill]:
         """How full the table of each namespace is that has flows, or had some lately."""
@@ -203,10 +208,11 @@ class ConntrackTracker:
         waiting = sorted((tracked.due(now), netns) for netns, tracked in self._tracked.items())
         for due, netns in waiting:
             if due < now:
+                tracked = self._tracked[netns]
                 with contextlib.suppress(OSError):  # it ends: the next census closes it
-                    tracked = self._tracked[netns]
                     old = tracked.unlisted
                     self._translations.learn(netns, tracked.dump(now), now, old)
+                self._holes += tracked.take_holes()
                 if monotonic() > deadline:
                     break
 
@@ -223,7 +229,7 @@ class ConntrackTracker:
         if tracked.events.overruns > overruns:
             self._overruns += tracked.events.overruns - overruns
             tracked.dumped = _NEVER
-            reason = "the kernel's queue of tracked connections overran; they are listed again"
+            reason = f"the kernel's queue of tracked connections overran {often(self._overruns)}; they are listed again"
             self._health.report("conntrack:events", "lossy", reason, None, self._overruns)
 
     def _report(self) -> None:
@@ -235,6 +241,8 @@ class ConntrackTracker:
         reason = "the table of tracked connections is nearly full: new ones will be dropped"
         remedy = f"sysctl -w net.netfilter.nf_conntrack_max={2 * max(full, default=0)}"
         self._say("full", len(full), "degraded", reason, remedy)
+        reason = f"lists of tracked connections had a hole {often(self._holes)}, and were asked for again"
+        self._say("holes", self._holes, "lossy", reason, None)
         many = [each.fill.flows for each in tracked if each.fill.flows > MANY]
         reason = f"{max(many, default=0):,} tracked connections are too many to list: older ones stay unknown"
         self._say("many", len(many), "degraded", reason, None)

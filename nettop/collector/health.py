@@ -8,6 +8,11 @@ from nettop.collector.outbox import Outbox
 from nettop.model import Health
 
 
+def often(times: int) -> str:
+    """That something happened so many times."""
+    return "once" if times == 1 else f"{times:,} times"
+
+
 class HealthBook:
     """The open complaints about sources, as rows of the health table."""
 

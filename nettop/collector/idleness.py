@@ -4,8 +4,12 @@ nearly all that a tick costs.
 What happens to a TCP or UDP socket shows elsewhere first: packets in the counters of interfaces, loopback among them;
 sockets bound, connected or closed in the counts of sockets; closed ones in messages of the kernel. Left over are
 queues that a program empties, so a namespace is looked at for as long as one of its queues holds something; and what
-leaves no trace at all and moves nothing: a UDP socket connected anew, so those are listed every `IDLE_EVERY` ticks in
-any case, 30 µs a family; and an option of a TCP socket set, which takes up to `ALL_IDLE_EVERY`.
+leaves no trace at all and moves nothing: a UDP socket connected anew, a unix socket bound after a while, so these are
+listed every `IDLE_EVERY` ticks in any case, 100 µs; and an option of a TCP socket set, which takes up to
+`ALL_IDLE_EVERY`, as a list of everything takes 2 ms: TCP, and MPTCP twice, are looked for among all of the machine.
+
+Of 300 namespaces, 10 of which talk, a tick then costs 1.3 times what it does of the same sockets in one: 8 of its 36 ms
+go to the TCP lists of those 10, 7 to the counters that tell of the other 290.
 """
 
 from __future__ import annotations
@@ -17,13 +21,13 @@ from nettop.kernel.inet_diag import Found
 from nettop.kernel.sockstat import Counts
 
 IDLE_EVERY = 30
-ALL_IDLE_EVERY = 4 * IDLE_EVERY
+ALL_IDLE_EVERY = 20 * IDLE_EVERY
 
 
 class Look(enum.Enum):
     """Which tables of a namespace are listed."""
 
-    UNTOLD = "UDP, where a change may have left no trace"
+    UNTOLD = "UDP, unix and packet sockets, where a change may have left no trace"
     TRAFFIC = "TCP and UDP"
     ALL = "every protocol"
 

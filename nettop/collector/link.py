@@ -1,37 +1,67 @@
-"""One end of a socket that lines go out of and requests come in by, never waited for."""
+"""One end of a channel that lines go out of and requests come in by, never waited for."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
 import socket
-from typing import Deque, Iterable, List
+from typing import Deque, Iterable, List, Protocol
 
 from nettop import requests
 
 _SEND_BUFFER = 4 << 20
 
 
+class Channel(Protocol):
+    """What a link needs of a socket, or of what takes the place of one."""
+
+    def fileno(self) -> int:
+        """To wait for what the other end says."""
+
+    def setblocking(self, flag: bool, /) -> None:
+        """Whether anything below waits."""
+
+    def send(self, data: memoryview, /) -> int:
+        """How much of it was taken; raises OSError."""
+
+    def recv(self, size: int, /) -> bytes:
+        """At most so much; nothing at the end; raises OSError."""
+
+    def close(self) -> None:
+        """Use it no more."""
+
+
 class Link:
     """Lines go out as the other end takes them; what it says is heard line by line."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, channel: Channel) -> None:
         self.closed = False
         """The other end is gone."""
         self.pending = 0
         """Bytes that were posted and not taken yet."""
         self.taken = 0
         """Bytes that the other end has taken so far."""
-        self._socket = connection
-        connection.setblocking(False)
-        with contextlib.suppress(OSError):
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self._channel = channel
+        channel.setblocking(False)
+        if isinstance(channel, socket.socket):
+            with contextlib.suppress(OSError):
+                channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._lines: Deque[memoryview] = collections.deque()
         self._begun = False  # part of the first of them is taken
         self._heard = b""
 
     def fileno(self) -> int:
-        return self._socket.fileno()
+        """To wait for what the other end says."""
+        return self._channel.fileno()
+
+    @property
+    def outlet(self) -> int:
+        """To wait until the other end takes more."""
+        return self._channel.fileno()
+
+    def alive(self, _now: float) -> bool:
+        """There is somebody at the other end, as far as is known at this monotonic time."""
+        return not self.closed
 
     @property
     def sending(self) -> bool:
@@ -51,7 +81,7 @@ class Link:
         try:
             while self._lines:
                 line = self._lines[0]
-                sent = self._socket.send(line)
+                sent = self._channel.send(line)
                 self.pending -= sent
                 self.taken += sent
                 self._begun = sent < len(line)
@@ -73,7 +103,7 @@ class Link:
     def receive(self) -> List[bytes]:
         """The complete lines that arrived."""
         try:
-            data = self._socket.recv(requests.MAX_REQUEST)
+            data = self._channel.recv(requests.MAX_REQUEST)
         except BlockingIOError:
             return []
         except OSError:
@@ -86,5 +116,5 @@ class Link:
         return lines
 
     def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
+        """Close the channel."""
+        self._channel.close()

@@ -25,12 +25,10 @@ from nettop.kernel.net_dev import parse_counters
 from nettop.kernel.net_files import NetFiles
 from nettop.kernel.rtnetlink import LinkReader, Links, LinksUnavailable
 from nettop.kernel.snmp import read_protocols
-from nettop.model import Interface, Namespace, Process, Tracking
+from nettop.model import PROTOCOLS_EVERY, Interface, Namespace, Process, Tracking
 
 LINKS_INTERVAL = 60.0
 """Seconds between two readings of interfaces and addresses while no interface comes or goes."""
-PROTOCOLS_EVERY = 5
-"""Ticks between two readings of what TCP and UDP count in a namespace: 80 µs, in another tick for each."""
 _RETRY = 2.0
 """Seconds between two readings at least: each costs a process."""
 

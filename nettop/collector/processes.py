@@ -8,16 +8,14 @@ are no events to rely on.
 
 from __future__ import annotations
 
-import contextlib
-import pwd
 import time
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, TypeVar
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from nettop.collector.changes import Changes
+from nettop.collector.identities import Identities
 from nettop.collector.outbox import Outbox
-from nettop.collector.registry import NOWHERE, Registry
+from nettop.collector.registry import Registry
 from nettop.kernel import procfs
-from nettop.kernel.cgroup import Identity, parse_cgroup, parse_sandbox
 from nettop.kernel.cn_proc import ProcEvent
 from nettop.kernel.procfs import Gone, ProcFS, Stat, StatReader
 from nettop.model import Process, ProcessKey, Usage
@@ -74,11 +72,9 @@ class ProcessTracker:
     def __init__(self, proc: ProcFS, outbox: Outbox, registry: Registry) -> None:
         self._proc = proc
         self._outbox = outbox
-        self._registry = registry
+        self._identities = Identities(proc, registry)
         self._reader = StatReader(proc)
-        self._boot_time = proc.boot_time()
         self._tracked: Dict[int, _Tracked] = {}
-        self._users: Dict[int, Optional[str]] = {}
         # pid → process, of those that ended in this update and in the one before: events may come that late
         self._ended: Dict[int, Process] = {}
         self._ended_before: Dict[int, Process] = {}
@@ -182,20 +178,17 @@ class ProcessTracker:
         return [pid for _, pid in sorted(found, reverse=True)]
 
     def user(self, uid: int) -> Optional[str]:
-        """Login name of a user id, None if it has none; looked up once."""
-        if uid not in self._users:
-            try:
-                self._users[uid] = pwd.getpwuid(uid).pw_name
-            except KeyError:
-                self._users[uid] = None
-        return self._users[uid]
+        """Login name of a user id, None if it has none."""
+        return self._identities.user(uid)
 
     def close(self) -> None:
         """Close the files kept open."""
         self._reader.close()
 
-    def update(self, events: Sequence[ProcEvent], now: float, verify: bool) -> Changes:
-        """Bring the table up to date; `verify`: events may be missing, so compare it with /proc whatever the time."""
+    def update(self, events: Sequence[ProcEvent], now: float, verify: bool, scout: Optional[int] = None) -> Changes:
+        """Bring the table up to date; `verify`: events may be missing, so compare it with /proc whatever the time.
+
+        `scout` is the pid of a process of our own that is over before anybody can look at it."""
         self._tick += 1
         self._now = now
         self._in_doubt = _ROUND if verify and self._tracked else max(0, self._in_doubt - 1)
@@ -206,7 +199,7 @@ class ProcessTracker:
         stale = self._note(events)
         if verify or now - self._verified >= RESYNC_INTERVAL:
             self._verified = now
-            pids = self._proc.pids()
+            pids = [pid for pid in self._proc.pids() if pid != scout]
             listed = set(pids)
             stale.update(pid for pid in pids if pid not in self._tracked)
             for pid in [pid for pid in self._tracked if pid not in listed]:
@@ -318,7 +311,7 @@ class ProcessTracker:
         process = tracked.process
         moves = pid in self._young or (pid + self._tick) // _ROUND % _MOVES == 0
         # who leaves a namespace is perhaps on its way into a container
-        if self._in_doubt or self._netns(pid) != process.netns or (moves and self._cgroup(pid) != process.cgroup):
+        if self._in_doubt or self._identities.moved(process, moves):
             return self._identify(pid, procfs.parse_stat(tracked.stat))
         return process
 
@@ -336,58 +329,10 @@ class ProcessTracker:
             self._outbox.put("usage", tracked.row, usage)
 
     def _identify(self, pid: int, stat: Stat) -> Process:
-        """Who a process is; raises Gone. What may not be read is None."""
+        """Who a process is; raises Gone."""
         if self._tick > 1:
             self._read[pid] = time.time()
-        uid = self._proc.uid(pid)
-        identity = None if stat.kernel else self._cgroup_identity(pid)
-        command = None if stat.kernel else _readable(self._proc.command, pid)
-        inside = identity
-        if identity is not None and identity.container_id is None and command:
-            inside = parse_sandbox(command) or identity
-        place = self._registry.place(inside, stat.comm) if inside else NOWHERE
-        return Process(
-            pid=pid,
-            start_time=stat.start_time,
-            ppid=stat.ppid,
-            uid=uid,
-            user=self.user(uid),
-            comm=stat.comm,
-            command=command or f"[{stat.comm}]",
-            started=self._boot_time + stat.start_time / procfs.CLK_TCK,
-            netns=None if stat.kernel else self._netns(pid),
-            cgroup=identity.path if identity else None,
-            container=place.container,
-            unit=identity.unit if identity else None,
-            belongs=place.row,
-            kernel=stat.kernel,
-        )
-
-    def _cgroup_identity(self, pid: int) -> Optional[Identity]:
-        """What its cgroup says of a process; None where that may not be read. Raises Gone."""
-        text = _readable(self._proc.cgroup, pid)
-        return parse_cgroup(text) if text else None
-
-    def _cgroup(self, pid: int) -> Optional[str]:
-        identity = self._cgroup_identity(pid)
-        return identity.path if identity else None
-
-    def _netns(self, pid: int) -> Optional[int]:
-        """None where it may not be read, and of a zombie, which has left its namespaces."""
-        with contextlib.suppress(Gone, PermissionError):
-            return self._proc.netns(pid)[1]
-        return None
-
-
-_T = TypeVar("_T")
-
-
-def _readable(read: Callable[[int], _T], pid: int) -> Optional[_T]:
-    """What `read` returns; None where that needs more privilege. Raises Gone."""
-    try:
-        return read(pid)
-    except PermissionError:
-        return None
+        return self._identities.read(pid, stat)
 
 
 def _usage(stat: Stat, fds: Optional[int]) -> Usage:

@@ -10,7 +10,8 @@ from nettop.collector.tables import RowTable
 from nettop.kernel import proc_net
 from nettop.kernel.families import FamilyTable, Origin
 from nettop.kernel.inet_destroy import DestroyListener
-from nettop.kernel.inet_diag import PROTOCOLS, Found, InetTable, Sought
+from nettop.kernel.inet_diag import Found, InetTable, Sought
+from nettop.kernel.inet_protocols import PROTOCOLS
 from nettop.kernel.net_files import NetFiles
 from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, DiagSocket, DiagUnavailable
 from nettop.kernel.netlink_diag import NETLINK
@@ -27,7 +28,7 @@ _SLOW = ("udplite", "mptcp", "sctp")
 _FAMILIES = (UNIX, PACKET, NETLINK, VSOCK)
 LISTED = (*_HOT, *_SLOW, *(family.name for family in _FAMILIES))
 """What the kernel is asked to list; `sock_diag:NAME` complains where it cannot."""
-_LISTED = {Look.ALL: LISTED, Look.TRAFFIC: _HOT, Look.UNTOLD: ("udp",)}
+_LISTED = {Look.ALL: LISTED, Look.TRAFFIC: _HOT, Look.UNTOLD: ("udp", UNIX.name, PACKET.name)}
 _UNLISTED = ("raw", "raw6", "icmp", "icmp6")
 """What sock_diag cannot list (icmp), or only with a module few kernels have (raw): read from /proc in any case."""
 
@@ -111,6 +112,10 @@ class Reader:
         for found in self._read(now, look, absent, sought):
             self.idleness.note(found)
             yield found
+
+    def take_holes(self) -> int:
+        """As `DiagSocket.take_holes`."""
+        return self.diag.take_holes() if self.diag is not None else 0
 
     def fetch(self) -> None:
         """Have the kernel list everything now, for the next `read` to take."""

@@ -29,10 +29,11 @@ ASK_AGAIN = 10.0
 ASK_RARELY = 120.0
 RENEW = 60.0
 """Seconds until a runtime that does not tell by itself what happens is asked again about a container it knows."""
-LOOK_EVERY = 5
-"""Ticks between two looks for processes that the OOM killer ended in the same cgroup."""
+LOOK_EVERY = 10
+"""Ticks between two looks for processes that the OOM killer ended and that were never seen: where one is, one looks at
+once."""
 FROZEN_EVERY = 2
-"""Ticks between two looks whether a container is paused, of those whose runtime does not tell: 10 µs each."""
+"""Ticks between two looks whether a container is paused, of those whose runtime does not tell: 1 µs each."""
 PATIENCE = 120.0
 """Seconds a container stays listed while its runtime says that it will start it again: Docker waits up to 60."""
 WALK_EVERY = 30.0
@@ -85,6 +86,7 @@ class Registry:
         self._health = health
         self._runtimes = runtimes
         self._mounts = cgroup_fs.read_mounts()
+        self._freezer = cgroup_fs.FrozenReader(self._mounts)
         self._known: Dict[_Key, _Known] = {}
         self._keys: Dict[int, _Key] = {}  # row → key
         self._open: Set[_Key] = set()  # questions without an answer
@@ -172,17 +174,20 @@ class Registry:
             suspect, turn = known.row in suspects, known.row + self._tick
             if known.container.cgroup is not None and (suspect or turn % LOOK_EVERY == 0):
                 kills = cgroup_fs.read_oom_kills(self._mounts, known.container.cgroup)
-                if kills is not None:
+                if kills is not None and kills != known.container.oom_kills:
                     self._change(known, oom_kills=kills)
             silent = known.container.contained and (known.facts is None or known.facts.state is None)
             if silent and (suspect or turn % FROZEN_EVERY == 0):
-                self._change(known, state=self._seen(known))
+                state = self._seen(known)
+                if state != known.container.state:
+                    self._change(known, state=state)
         if self._unknown or self._hidden:
             self._look_up(monotonic())
 
     def close(self) -> None:
         """Ask no more."""
         self._runtimes.close()
+        self._freezer.close()
 
     def _begin(self, key: _Key, identity: Identity, comm: str) -> _Known:
         container = _container(key, identity, comm)
@@ -221,7 +226,7 @@ class Registry:
             return None
         if known.container.pid is None:
             return "exited"
-        frozen = known.container.cgroup is not None and cgroup_fs.read_frozen(self._mounts, known.container.cgroup)
+        frozen = known.container.cgroup is not None and self._freezer.read(known.container.cgroup)
         return "paused" if frozen else "running"
 
     def _ask(self, key: _Key) -> None:
@@ -234,6 +239,7 @@ class Registry:
         self._outbox.drop("containers", known.row)
         if key[0] == "program":
             return
+        self._freezer.forget(known.container.cgroup or "")
         self._open.discard(key)
         self._runtimes.forget(*key)
         for path in [path for path, row in self._paths.items() if row == known.row]:

@@ -20,11 +20,11 @@ from array import array
 from time import perf_counter
 from typing import AbstractSet, Deque, Dict, Iterable, Iterator, NamedTuple, Sequence, Set, Tuple, Union
 
+from nettop.collector.scout import LOW, Held, read_held
 from nettop.kernel.procfs import Gone, ProcFS
 from nettop.model import NO_OWNERS, Owner, Owners, ProcessKey
 
 _NOTHING = array("Q")
-_LOW = 0xFFFFFFFF
 # what _make does, without a Python frame for each of 40,000 sockets
 _exact = functools.partial(tuple.__new__, Owners)
 _owner = functools.partial(tuple.__new__, Owner)
@@ -52,6 +52,7 @@ class Resolver:
         self._urgent: Dict[int, None] = {}  # pids, in order, each once
         self._searches: Dict[int, _Search] = {}  # by namespace
         self._round: Deque[int] = collections.deque()
+        self._scouted: Dict[int, Held] = {}
         self.unreadable: Set[int] = set()
         """Processes whose descriptors may not be read."""
         self.backlog = False
@@ -65,11 +66,11 @@ class Resolver:
         if not isinstance(held, int):
             return _exact(("exact", self._of(inode)))
         pid = held >> 32
-        return _exact(("exact", (_owner((pid, self._start_times[pid], held & _LOW)),)))
+        return _exact(("exact", (_owner((pid, self._start_times[pid], held & LOW)),)))
 
     def held(self, pid: int) -> Iterable[int]:
         """Inodes of the sockets a process is known to hold."""
-        return [each & _LOW for each in self._held.get(pid, _NOTHING)]
+        return [each & LOW for each in self._held.get(pid, _NOTHING)]
 
     def inodes(self) -> AbstractSet[int]:
         """Those of all sockets that somebody is known to hold."""
@@ -114,6 +115,10 @@ class Resolver:
         touched, self._touched = self._touched, {}
         return touched
 
+    def take_report(self, report: Dict[int, Held]) -> None:
+        """What a scout has seen a moment ago: the next walk takes it in place of a look of its own."""
+        self._scouted = report
+
     def walk(self, budget: float, round_share: int) -> None:
         """Read descriptors for about `budget` seconds in the order told above, of the round `round_share`."""
         deadline = perf_counter() + budget
@@ -151,7 +156,7 @@ class Resolver:
         if pid not in self._start_times:
             return
         try:
-            found = self._proc.sockets(pid)
+            found = self._scouted.pop(pid, None) or read_held(self._proc, pid)
         except Gone:
             self._replace(pid, _NOTHING)
             self._namespaces.pop(pid, None)
@@ -159,7 +164,7 @@ class Resolver:
             self.unreadable.add(pid)
         else:
             self.unreadable.discard(pid)
-            self._replace(pid, array("Q", [fd << 32 | inode for fd, inode in found.sockets]))
+            self._replace(pid, found.sockets)
             if found.namespaces:
                 self._namespaces[pid] = found.namespaces
             else:
@@ -170,9 +175,9 @@ class Resolver:
         if held == before:
             return
         for each in set(before).difference(held):
-            self._release(each & _LOW, pid << 32 | each >> 32)
+            self._release(each & LOW, pid << 32 | each >> 32)
         for each in sorted(set(held).difference(before)):
-            self._hold(each & _LOW, pid << 32 | each >> 32)
+            self._hold(each & LOW, pid << 32 | each >> 32)
         if held:
             self._held[pid] = held
         else:
@@ -180,7 +185,7 @@ class Resolver:
 
     def _of(self, inode: int) -> Tuple[Owner, ...]:
         packed = self._packed(inode)
-        return tuple([_owner((each >> 32, self._start_times[each >> 32], each & _LOW)) for each in packed])
+        return tuple([_owner((each >> 32, self._start_times[each >> 32], each & LOW)) for each in packed])
 
     def _packed(self, inode: int) -> Tuple[int, ...]:
         held = self._holders.get(inode, ())

@@ -16,7 +16,7 @@ from nettop.collector.conntrack import ConntrackTracker
 from nettop.collector.endings import Endings, Rows
 from nettop.collector.evidence import Evidence, Listeners, Sightings
 from nettop.collector.happenings import Happenings
-from nettop.collector.health import HealthBook
+from nettop.collector.health import HealthBook, often
 from nettop.collector.holdings import Holdings
 from nettop.collector.idleness import ALL_IDLE_EVERY, IDLE_EVERY, Look
 from nettop.collector.lineage import Lineage
@@ -82,6 +82,7 @@ class SocketTracker:
         self._by_descriptor: Dict[int, Reader] = {}
         self._batch = inet_destroy.batch()
         self._lost = 0
+        self._holes = 0
         self._strays: Dict[int, int] = {}  # namespace → connections
         self._resent: List[Tuple[int, int, Socket]] = []
 
@@ -190,7 +191,11 @@ class SocketTracker:
                 pass  # its process has just ended: the next census knows another one, or closes the namespace
             except OSError as error:
                 self._health.report(f"netns:{reader.netns}", "degraded", f"sockets not read: {error.strerror}")
+            self._holes += reader.take_holes()
             yield
+        if self._holes:
+            reason = f"lists of sockets had a hole {often(self._holes)}, and were asked for again"
+            self._health.report("sock_diag:holes", "lossy", reason, None, self._holes)
         for name in self._absent:
             self._health.report(
                 f"sock_diag:{name}", "absent", f"this kernel cannot list {name} sockets", f"modprobe {name}_diag"
@@ -292,7 +297,7 @@ class SocketTracker:
         lost = reader.ends.take_lost()
         if lost:
             self._lost += lost
-            reason = "the queue of ended sockets overran: connections between two looks were not counted"
+            reason = f"the queue of ended sockets overran: {self._lost:,} not told of, short connections not counted"
             self._health.report("sock_destroy", "lossy", reason, None, self._lost)
 
     def _note_stray(self, netns: int) -> None:

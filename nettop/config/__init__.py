@@ -12,6 +12,7 @@ session.py   what is remembered from one session to the next
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ MAX_NAME = 40
 """Characters in the name of a filter."""
 MAX_PLACES = 16
 """Places where a runtime is looked for."""
+MAX_WORDS = 100
+"""Words of a command."""
 MAX_PATH = 255
 """Characters in one of them; the path of a socket has 107 at most (unix(7))."""
 
@@ -42,7 +45,7 @@ THEMES = ("auto", "dark", "light", "colorblind", "ansi", "mono")
 
 
 class ConfigError(Exception):
-    """The settings cannot be understood; the message is one line: file, line or key, and what to do."""
+    """The settings cannot be understood; the message is one line: the file, where in it, and what to do."""
 
 
 # --- what a setting may be -------------------------------------------------------------------------------------------
@@ -154,6 +157,13 @@ def _places(_runtime: str, raw: Any) -> tuple[str, ...]:
     return paths
 
 
+def _command(raw: Any) -> tuple[str, ...]:
+    words = _texts([raw] if isinstance(raw, str) else raw)
+    if len(words) > MAX_WORDS or not words[0] or "\0" in "".join(words):
+        raise ValueError(f'write a command and its options, at most {MAX_WORDS} of them, ["ssh", "-F", "FILE"]')
+    return words
+
+
 def _keys(_command: str, raw: Any) -> tuple[str, ...]:
     return _texts([raw] if isinstance(raw, str) else raw)
 
@@ -217,6 +227,9 @@ class Config:
         "$XDG_STATE_HOME/nettop/session.json, which is ~/.local/state/nettop/session.json if that is not set.",
         _switch,
     )
+    ssh: tuple[str, ...] = _setting(
+        ("ssh",), "What leads to another machine (`--host`): ssh, or a command that takes its arguments.", _command
+    )
     columns: Mapping[str, tuple[str, ...]] = _setting(
         {},
         "Fields to show, for each view (`nettop fields` lists them). Unset, they are chosen for the width at hand.",
@@ -254,6 +267,37 @@ DEFAULTS = Config()
 
 def parse_config(data: bytes, name: str) -> Config:
     """The settings in a TOML file of that name; what it does not set keeps its default. Raises ConfigError."""
+    config, error = understand(data, name)
+    if error is not None:
+        raise error
+    return config
+
+
+def understand(data: bytes, name: str) -> tuple[Config, ConfigError | None]:
+    """The settings of such a file as far as they can be understood, and the first thing that cannot: that keeps its
+    default, and where the file is no TOML all do."""
+    try:
+        text, raw = _read_toml(data, name)
+    except ConfigError as error:
+        return Config(), error
+    settings = {field.name: field for field in dataclasses.fields(Config)}
+    values, first = {}, None
+    for key, value in raw.items():
+        try:
+            if key not in settings:
+                hint = _instead(key, settings, "`nettop config` lists the settings")
+                raise ValueError(f"there is no setting {_quoted(key)}; {hint}")
+            try:
+                values[key] = settings[key].metadata["read"](value)
+            except ValueError as error:
+                raise ValueError(f"{key}: {_one_line(error)}") from None
+        except ValueError as error:
+            first = first or ConfigError(f"{name}{_line_of(key, text)}: {error}")
+    return Config(**values), first
+
+
+def _read_toml(data: bytes, name: str) -> tuple[str, Mapping[str, Any]]:
+    """The text and what it says. Raises ConfigError."""
     import tomllib
 
     if len(data) > MAX_SIZE:
@@ -262,24 +306,22 @@ def parse_config(data: bytes, name: str) -> Config:
         if len(line) > MAX_LINE:
             raise ConfigError(f"{name}: line {number} is longer than {MAX_LINE >> 10} KiB; no setting needs that")
     try:
-        raw = tomllib.loads(data.decode())
+        text = data.decode()
+        return text, tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: byte {error.start} is not UTF-8; save it as UTF-8") from None
     except RecursionError:
         raise ConfigError(f"{name}: nested too deeply; no setting needs that") from None
     except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
-        raise ConfigError(f"{name}: {_one_line(error)}; `nettop config` shows how it is written") from None
-    settings = {field.name: field for field in dataclasses.fields(Config)}
-    values = {}
-    for key, value in raw.items():
-        if key not in settings:
-            hint = _instead(key, settings, "`nettop config` lists the settings")
-            raise ConfigError(f"{name}: there is no setting {_quoted(key)}; {hint}")
-        try:
-            values[key] = settings[key].metadata["read"](value)
-        except ValueError as error:
-            raise ConfigError(f"{name}: {key}: {_one_line(error)}") from None
-    return Config(**values)
+        what, _, where = _one_line(error).removesuffix(")").partition(" (at ")
+        place = f", {where}" if where else ""
+        raise ConfigError(f"{name}{place}: {what}; `nettop config` shows how it is written") from None
+
+
+def _line_of(key: str, text: str) -> str:
+    """Where a setting is written, to stand behind the name of the file; nothing where that is not plain to see."""
+    found = re.search(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(key)}["']?[ \t]*[\].=]""", text, re.MULTILINE)
+    return f", line {text.count(chr(10), 0, found.start()) + 1}" if found else ""
 
 
 def _instead(wrong: Any, words: Iterable[str], otherwise: str) -> str:

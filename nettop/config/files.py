@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nettop.config import MAX_SIZE, Config, ConfigError, parse_config
+from nettop.config import MAX_SIZE, Config, ConfigError, parse_config, understand
 
 if TYPE_CHECKING:
     from nettop.config.session import Session
@@ -31,19 +31,25 @@ def session_path(environ: Mapping[str, str]) -> Path:
     return _directory(environ.get("XDG_STATE_HOME"), home / ".local/state") / "session.json"
 
 
-def load_config(wanted: str | None, environ: Mapping[str, str]) -> Config:
-    """The settings in the file `wanted`, or in the usual one, which need not exist. Raises ConfigError."""
+def load_config(wanted: str | None, environ: Mapping[str, str]) -> tuple[Config, ConfigError | None]:
+    """The settings in the file `wanted`; raises ConfigError where that cannot be read or understood as a whole.
+
+    Without one those of the usual file, which need not exist, as far as they can be used, and what the first thing is
+    that cannot: nobody who needs nettop now should have to mend their settings first."""
     path = Path(wanted) if wanted else config_path(environ)
     try:
         with contextlib.nullcontext() if wanted else _rights_of(_caller(environ)):
             data = _read(path)
     except (FileNotFoundError, NotADirectoryError):
         if not wanted:
-            return Config()
+            return Config(), None
         raise ConfigError(f"{wanted}: no such file; `nettop config` prints one to begin with") from None
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; `--config /dev/null` does without") from None
-    return parse_config(data, str(path))
+        unreadable = ConfigError(f"{path}: {error.strerror}; `--config /dev/null` does without")
+        if not wanted:
+            return Config(), unreadable
+        raise unreadable from None
+    return (parse_config(data, wanted), None) if wanted else understand(data, str(path))
 
 
 def load_session(environ: Mapping[str, str]) -> Session:

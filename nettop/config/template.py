@@ -38,7 +38,7 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return _toml(value[0]) if len(value) == 1 else "[" + ", ".join(map(_toml, value)) + "]"
     return str(value)
 

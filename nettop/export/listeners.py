@@ -46,7 +46,7 @@ class Listener:
         return sum(row.stats.recvq or 0 for row in self.sockets.values())
 
     @property
-    def queue_most(self) -> int:
+    def queue_limit(self) -> int:
         """Connections that may wait."""
         return sum(row.stats.sendq or 0 for row in self.sockets.values())
 
@@ -89,6 +89,8 @@ class Listeners:
             if endpoint is None:
                 continue
             if old is None and new.stats.state == "TIME-WAIT":  # it takes over from the row of the socket itself
+                if new.socket.ends is None:
+                    continue  # of which one, a service does not tell that hides who the other end is
                 old = dropped.get((new.socket.netns, new.socket.ends))  # noqa: PLW2901
             known = old is not None and old.stats.rx_bytes is not None
             self._count(self.rows[endpoint], old if known else None, new)

@@ -129,9 +129,9 @@ _RETRANS = "TCP segments sent again."
 _BYTES = (_same("rx_bytes", _RX), _same("tx_bytes", _TX))
 _ENDS = (
     _same("opened", "TCP connections made since nettop was started."),
-    _same("accepted", "TCP connections accepted since then."),
-    _same("failed", "TCP connects that were refused, or not answered, since then."),
-    _same("closed", "TCP connections that ended, and connects that failed, since then."),
+    _same("accepted", "TCP connections accepted since nettop was started."),
+    _same("failed", "TCP connects that were refused, or not answered, since nettop was started."),
+    _same("closed", "TCP connections that ended, and connects that failed, since nettop was started."),
 )
 _SUMS = (*_BYTES, _same("retrans", _RETRANS), *_ENDS)
 _SIZES = (
@@ -150,15 +150,15 @@ HOST = Scope(
     (
         *(metric._replace(get=attrgetter(f"traffic.{metric.name}")) for metric in _SUMS),
         Metric("events_lost", "Times the kernel's event queue overran; each was healed by reading /proc again.", lambda s: s.coverage.events_lost),
-        Metric("closed_owned", "Of the TCP connections that ended, those whose process is known.", lambda s: s.coverage.closed_owned),
+        Metric("closed_owned", "TCP connections that ended and whose process is known.", lambda s: s.coverage.closed_owned),
         Metric("collector_cpu_seconds", "Processor time that nettop's collector has used.", lambda s: s.host.collector_cpu if s.host else None),
     ),
     (
         Metric("bytes_owned_ratio", "Share of the bytes moved between the last two pictures whose process is known.", lambda s: s.coverage.bytes_owned),
         Metric("sockets_ownable", "Sockets that a process may hold.", lambda s: s.coverage.ownable),
-        Metric("sockets_unowned", "Of these, the ones nobody is known to hold.", lambda s: s.coverage.unowned),
+        Metric("sockets_unowned", "Sockets that a process may hold, and none is known to.", lambda s: s.coverage.unowned),
         Metric("namespaces", "Network namespaces.", lambda s: s.coverage.namespaces),
-        Metric("namespaces_read", "Of these, the ones whose sockets can be read.", lambda s: s.coverage.namespaces_read),
+        Metric("namespaces_read", "Network namespaces whose sockets can be read.", lambda s: s.coverage.namespaces_read),
         Metric("collector_memory_bytes", "Memory of nettop's collector that no other process shares.", lambda s: s.host.collector_memory if s.host else None),
         Metric("picture_timestamp_seconds", "When the last picture was taken, in seconds since the epoch.", lambda s: s.time),
     ),
@@ -209,7 +209,7 @@ NAMESPACE = Scope(
     (
         *_SIZES,
         _tracking("tracked_flows", "Connections that conntrack holds.", "flows"),
-        _tracking("tracked_most", "Connections that conntrack holds at most.", "most"),
+        _tracking("tracked_limit", "Connections that conntrack holds at most.", "most"),
     ),
 )
 LISTENER = Scope(
@@ -226,8 +226,12 @@ LISTENER = Scope(
     ),
     (
         _same("queue", "Connections waiting to be accepted."),
-        _same("queue_most", "Connections that may wait."),
-        _same("queue_fill_ratio", "The same as a share, of the fullest of its sockets.", "fill")._replace(join=max),
+        _same("queue_limit", "Connections that may wait to be accepted."),
+        _same(
+            "queue_fill_ratio",
+            "Connections waiting as a share of those that may, of the fullest of its sockets.",
+            "fill",
+        )._replace(join=max),
     ),
 )
 

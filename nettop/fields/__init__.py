@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from nettop.fields.connections import CONNECTIONS, LISTENERS, waits_for_anybody
 from nettop.fields.containers import CONTAINERS
 from nettop.fields.events import EVENTS
+from nettop.fields.machine import MACHINE, has_several, of_machines
 from nettop.fields.namespaces import NAMESPACES
 from nettop.fields.processes import PROCESSES
 from nettop.fields.view import Field, Kind, Value, View, unknown_field
@@ -24,6 +25,7 @@ __all__ = [
     "CONTAINERS",
     "EVENTS",
     "LISTENERS",
+    "MACHINE",
     "NAMESPACES",
     "PROCESSES",
     "VIEWS",
@@ -31,6 +33,8 @@ __all__ = [
     "Kind",
     "Value",
     "View",
+    "has_several",
+    "of_machines",
     "unknown_field",
     "waits_for_anybody",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from operator import itemgetter
 
+from nettop.fields.machine import MACHINE, peer
 from nettop.fields.view import Field, Kind, Value, elapsed, milliseconds, view_of
 from nettop.model import PROTOCOLS, Socket, SocketStats
 from nettop.snapshot import Connection
@@ -50,18 +51,6 @@ def _unit(row: Connection) -> str | None:
     if row.process is not None:
         return row.process.unit
     return row.place.container.unit if row.place else None
-
-
-def _peer(row: Connection) -> str | None:
-    """The process at the other end."""
-    peer = row.peer
-    if peer is None or not peer.owners:
-        return None
-    pid = peer.owners[0].pid
-    text = f"{peer.process.comm} ({pid})" if peer.process else f"({pid})"
-    if peer.socket.netns == row.socket.netns:
-        return text
-    return f"{text} in {(peer.namespace and peer.namespace.name) or peer.socket.netns}"
 
 
 _PLACE = {proto: 10 * place for place, proto in enumerate(PROTOCOLS)}
@@ -144,7 +133,8 @@ CONNECTIONS = view_of(
         Field("iface", "IFACE", Kind.TEXT, 8, "interface it is bound to", *_end("iface")),
         Field("nat_remote", "NAT REMOTE", Kind.ADDRESS, 15, "the other end in truth, where NAT or docker-proxy hides it: address", lambda c, _: nat.remote if (nat := c.behind) else None, flexible=True),
         Field("nat_rport", "NATPORT", Kind.PORT, 7, "the other end in truth: port", lambda c, _: nat.rport if (nat := c.behind) else None),
-        Field("peer", "PEER", Kind.TEXT, 20, "process at the other end, where that is on this host: name (pid), and its namespace if it is another one", lambda c, _: _peer(c), flexible=True),
+        Field("peer", "PEER", Kind.TEXT, 20, "process at the other end, where that is watched too: name (pid), and its namespace and machine if they are others", lambda c, _: peer(c, {}), flexible=True),
+        MACHINE,
     ),
     columns="proto state local lport remote rport rx_rate tx_rate rx_bytes tx_bytes recvq sendq rtt retrans limit netns_name container pid comm",
     optional="rx_bytes tx_bytes container sendq retrans netns_name recvq rtt proto limit state local rx_rate lport",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+from nettop.fields.machine import MACHINE
 from nettop.fields.view import Field, Kind, Value, elapsed, view_of
 from nettop.snapshot import ContainerRow
 
@@ -36,7 +37,7 @@ CONTAINERS = view_of(
         Field("kind", "KIND", Kind.TEXT, 9, "container, sandbox (holds the namespaces of a pod), pod; service, scope, session, slice ...; program, which is neither", _of_container("kind")),
         Field("runtime", "RUNTIME", Kind.TEXT, 10, "docker containerd crio podman lxc nspawn; kubernetes where nobody says more", _of_container("runtime")),
         Field("image", "IMAGE", Kind.TEXT, 20, "image it was made of", _of_container("image"), flexible=True),
-        Field("state", "STATE", Kind.TEXT, 9, "created running paused exited ..., as the runtime says; else as the kernel does", _of_container("state")),
+        Field("state", "STATE", Kind.TEXT, 10, "created running paused exited ..., as the runtime says; else as the kernel does", _of_container("state")),
         Field("pod", "POD", Kind.TEXT, 18, "its pod", _of_container("pod"), flexible=True),
         Field("k8s_namespace", "K8S NS", Kind.TEXT, 12, "namespace of the pod", _of_container("k8s_namespace"), flexible=True),
         Field("k8s_container", "K8S CONT", Kind.TEXT, 14, "its name within the pod", _of_container("k8s_container"), flexible=True),
@@ -69,6 +70,7 @@ CONTAINERS = view_of(
         Field("netns", "NETNS", Kind.NUMBER, 10, "inode number of that process's network namespace", _of_container("netns")),
         Field("cgroup", "CGROUP", Kind.TEXT, 20, "path of its cgroup", _of_container("cgroup"), flexible=True),
         Field("labels", "LABELS", Kind.LIST, 20, "its labels, as the runtime says", _of_container("labels"), flexible=True),
+        MACHINE,
     ),
     columns="container kind state processes connections listening rx_rate tx_rate retrans failed cpu rss oom_kills restarts image",
     optional="restarts oom_kills failed image retrans listening rss state processes kind cpu",

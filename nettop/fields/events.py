@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nettop.fields.machine import MACHINE
 from nettop.fields.view import Field, Kind, Value, view_of
 from nettop.model import EVENT_KINDS, Event
 
@@ -33,6 +34,7 @@ EVENTS = view_of(
         Field("detail", "DETAIL", Kind.TEXT, 30, "command, exit code or signal, new id or name; both ends of a socket, and what became of it", _event("detail"), flexible=True),
         Field("netns", "NETNS", Kind.NUMBER, 10, "inode number of its network namespace", _event("netns")),
         Field("container", "CONTAINER", Kind.TEXT, 14, "container it runs in", _event("container"), flexible=True),
+        MACHINE,
     ),
     columns="time kind pid comm parent detail container",
     optional="container parent",

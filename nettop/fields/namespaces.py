@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nettop.fields.machine import MACHINE
 from nettop.fields.view import Field, Kind, Value, view_of
 from nettop.model import ProtocolCounters
 from nettop.snapshot import NamespaceRow
@@ -80,6 +81,7 @@ NAMESPACES = view_of(
         Field("udp_no_port", "NOPORT", Kind.NUMBER, 6, "datagrams for a port nobody had open", _protocol("udp_no_port")),
         Field("via", "VIA", Kind.TEXT, 7, "how its sockets are read: netlink, procfs, none", lambda n, _: n.namespace.via),
         Field("reason", "REASON", Kind.TEXT, 20, "why it is not read by netlink", lambda n, _: n.namespace.reason, flexible=True),
+        MACHINE,
     ),
     columns="netns_name kind netns processes connections listening rx_rate tx_rate pid interfaces addresses container",
     optional="container interfaces pid netns listening kind",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nettop.fields.machine import MACHINE
 from nettop.fields.view import Field, Kind, elapsed, view_of
 
 # fmt: off
@@ -43,6 +44,7 @@ PROCESSES = view_of(
         Field("retrans", "RETR", Kind.NUMBER, 5, "segments it sent again", lambda p, _: p.retrans),
         Field("comm", "NAME", Kind.TEXT, 15, "name of the program", lambda p, _: p.process.comm),
         Field("command", "COMMAND", Kind.TEXT, 28, "program and arguments", lambda p, _: p.process.command, flexible=True),
+        MACHINE,
     ),
     columns="pid user state cpu mem rss connections listening rx_rate tx_rate retrans netns_name container command",
     optional="container retrans mem netns_name rss state listening user connections",

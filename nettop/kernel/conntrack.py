@@ -125,6 +125,7 @@ class ConntrackSocket(DiagSocket):
     def fill(self) -> Fill:
         """How many flows there are, for a few microseconds: a namespace without needs no dump."""
         request = HEADER.pack(HEADER.size + 4, _GET_STATS, NLM_F_REQUEST, 0, 0) + bytes(4)
+        self._clear()
         self._socket.send(request)
         answer = self._socket.recv(1 << 12)
         if HEADER.unpack_from(answer)[1] == NLMSG_ERROR:

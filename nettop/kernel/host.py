@@ -1,6 +1,7 @@
 """The machine as a whole, and what nettop itself costs it.
 
-Figures come from psutil (/proc/stat, /proc/meminfo), imported only when a reader is made.
+Figures come from psutil, imported only when a reader is made; where there is none, as on another machine, from
+/proc/stat and /proc/meminfo, which are what that reads.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import resource
 import time
 from typing import NamedTuple, Optional, Tuple
 
+from nettop.kernel.procfs import CLK_TCK
 from nettop.kernel.snmp import parse_paired
 
 COST_SECONDS = 5.0
@@ -44,14 +46,21 @@ class HostReader:
     """Reads the host's figures."""
 
     def __init__(self) -> None:
-        import psutil
-
-        self._psutil = psutil
+        try:
+            import psutil
+        except ImportError:
+            self._psutil = None
+        else:
+            self._psutil = psutil
 
     def read(self) -> HostFigures:
         """The figures now. Raises OSError where /proc cannot be read."""
-        times = self._psutil.cpu_times()
-        memory = self._psutil.virtual_memory()
+        if self._psutil is None:
+            times, memory = read_times(), read_memory()
+        else:
+            times = Times(*self._psutil.cpu_times())
+            figures = self._psutil.virtual_memory()
+            memory = Memory(figures.total, figures.available)
         # guest time is part of user, guest_nice of nice: /proc/stat counts both twice
         total = sum(times) - times.guest - times.guest_nice
         return HostFigures(
@@ -62,6 +71,57 @@ class HostReader:
             mem_used=memory.total - memory.available,
             mem_total=memory.total,
         )
+
+
+class Times(NamedTuple):
+    """What the processors have done, in seconds: the first line of /proc/stat."""
+
+    user: float
+    nice: float
+    system: float
+    idle: float
+    iowait: float
+    irq: float
+    softirq: float
+    steal: float
+    guest: float
+    guest_nice: float
+
+
+class Memory(NamedTuple):
+    """Bytes."""
+
+    total: int
+    available: int
+
+
+def read_times(path: str = "/proc/stat") -> Times:
+    """Since boot. Raises OSError, and ValueError where the file is of something else."""
+    with open(path, "rb") as stat:
+        return parse_times(stat.readline())
+
+
+def parse_times(line: bytes) -> Times:
+    """Decode the line of all processors, in units of USER_HZ; raises ValueError where it is none."""
+    words = line.split()
+    if not words or words[0] != b"cpu" or len(words) <= len(Times._fields):
+        raise ValueError("/proc/stat does not begin with the times of all processors")
+    return Times(*(int(word) / CLK_TCK for word in words[1 : 1 + len(Times._fields)]))
+
+
+def read_memory(path: str = "/proc/meminfo") -> Memory:
+    """Raises OSError, and ValueError where the file is of something else."""
+    with open(path, "rb") as meminfo:
+        return parse_memory(meminfo.read())
+
+
+def parse_memory(data: bytes) -> Memory:
+    """Decode MemTotal and MemAvailable (Linux 3.14+), which are in kB; raises ValueError where they are not there."""
+    kilobytes = {line.split()[0]: int(line.split()[1]) for line in data.splitlines() if line.startswith(b"Mem")}
+    try:
+        return Memory(kilobytes[b"MemTotal:"] * 1024, kilobytes[b"MemAvailable:"] * 1024)
+    except KeyError as error:
+        raise ValueError(f"/proc/meminfo has no {error}") from None
 
 
 class CostReader:

@@ -3,7 +3,8 @@
 A dump of 42,000 sockets is 17 MB, of which a second later nearly nothing has changed. So a message is not decoded but
 fingerprinted, leaving out the clocks that always run (tcp_info's last_data_sent and its three siblings, the timer's
 rest), and only a message with a new fingerprint is unpacked: 0.4 µs against 4 µs a socket. A fingerprint is Python's
-own keyed 64-bit hash and not the bytes, which would cost 15 MB on that machine.
+own keyed hash and not the bytes, which would cost 15 MB on that machine; of its 64 bits 60 are kept, as an int of these
+takes 32 bytes and a longer one 48.
 
 Rests on include/uapi/linux/inet_diag.h and tcp.h (struct tcp_info), net/ipv4/inet_diag.c.
 """
@@ -16,7 +17,8 @@ import struct
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from nettop.kernel import tcp_info
-from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, DiagSocket
+from nettop.kernel.inet_protocols import TCP, Protocol
+from nettop.kernel.netlink import DiagSocket
 from nettop.kernel.states import CLOSE_WAIT, ESTABLISHED, SYN_SENT, TCP_STATES, UDP_STATES, UNKNOWN
 from nettop.kernel.tcp_info import NO_INFO
 from nettop.model import Socket, SocketStats
@@ -38,63 +40,21 @@ _UID_INODE = slice(_HEADER + 64, _HEADER + 72)
 
 # attributes of an answer, INET_DIAG_*
 _INFO, _CONG, _SKMEMINFO, _SKV6ONLY, _MARK, _CGROUP_ID = 2, 4, 7, 11, 15, 21
-_EXTENSIONS = 1 << _INFO - 1 | 1 << _CONG - 1 | 1 << _SKMEMINFO - 1
-_ALL_STATES = 0xFFFFFFFF
 
-_MEMORY = struct.Struct(
-    "=9I"
-)  # SK_MEMINFO_*: rmem_alloc rcvbuf wmem_alloc sndbuf fwd_alloc wmem_queued optmem backlog drops
+_MEMORY = struct.Struct("=9I")
+"""SK_MEMINFO_*: rmem_alloc rcvbuf wmem_alloc sndbuf fwd_alloc wmem_queued optmem backlog drops."""
 
-
-class Protocol(NamedTuple):
-    """One kind of socket sock_diag can dump, and how to ask for it."""
-
-    name: str
-    number: int
-    kind: str
-    requests: Tuple[Tuple[int, bytes], ...]
-    """(message type, payload) of each dump it takes."""
-
-
-def _by_family(number: int) -> Tuple[Tuple[int, bytes], ...]:
-    """struct inet_diag_req_v2, once for each family: there is no both."""
-    return tuple(
-        (
-            SOCK_DIAG_BY_FAMILY,
-            struct.pack("=BBBxI48x", family, number if number <= 0xFF else 0, _EXTENSIONS, _ALL_STATES)
-            + _protocol_attribute(number),
-        )
-        for family in (socket.AF_INET, socket.AF_INET6)
-    )
-
-
-def _protocol_attribute(number: int) -> bytes:
-    """INET_DIAG_REQ_PROTOCOL (3): protocol numbers above 255, MPTCP's 262, do not fit the request's byte."""
-    return struct.pack("=HHI", 8, 3, number) if number > 0xFF else b""
-
-
-# The older struct inet_diag_req takes both families in one walk of the hash, and exists for TCP alone.
-_TCP = Protocol(
-    "tcp", 6, "stream", ((TCPDIAG_GETSOCK, struct.pack("=BBBB48xII", 0, 0, 0, _EXTENSIONS, _ALL_STATES, 0)),)
-)
-PROTOCOLS: Dict[str, Protocol] = {
-    protocol.name: protocol
-    for protocol in (
-        _TCP,
-        Protocol("udp", 17, "dgram", _by_family(17)),
-        Protocol("udplite", 136, "dgram", _by_family(136)),
-        Protocol("mptcp", 262, "stream", _by_family(262)),
-        Protocol("sctp", 132, "seqpacket", _by_family(132)),
-    )
-}
+_FINGERPRINT = (1 << 60) - 1
+_IDENTITY_BITS = 28
+_IDENTITY_MASK = (1 << _IDENTITY_BITS) - 1
 
 
 class Known(NamedTuple):
-    """What is kept of a socket between two dumps."""
+    """What there is to remember of a socket that the last dump lacks."""
 
     row: int
     identity: int
-    """Fingerprint of what makes up its `Socket`."""
+    """Part of the fingerprint of what makes up its `Socket`."""
     since: Optional[float]
 
 
@@ -167,7 +127,10 @@ class InetTable:
         self._told_when_destroyed = protocol.name in ("tcp", "udp")
         self._states = TCP_STATES if protocol.kind != "dgram" else UDP_STATES
         self._fingerprints: Dict[bytes, int] = {}
-        self._known: Dict[bytes, Known] = {}
+        # cookie → row id, and below it the fingerprint of what makes up its `Socket`: one int for both takes 32 bytes,
+        # a tuple of two 150
+        self._known: Dict[bytes, int] = {}
+        self._since: Dict[bytes, float] = {}  # when it was first seen, of those younger than the first read
         self._resent: Dict[bytes, int] = {}  # segments sent again, of those that did
         self._layouts: Dict[int, _Layout] = {}
         self._shapes: Dict[int, Callable[[bytes, int], Tuple[Any, ...]]] = {}  # by length of the message
@@ -179,22 +142,23 @@ class InetTable:
 
     def rows(self) -> List[int]:
         """Row ids of all sockets of the last read."""
-        return [known.row for known in self._known.values()]
+        return [known >> _IDENTITY_BITS for known in self._known.values()]
 
     def row(self, cookie: bytes) -> Optional[int]:
         """Row id of a socket of the last read."""
         known = self._known.get(cookie)
-        return known.row if known else None
+        return None if known is None else known >> _IDENTITY_BITS
 
     def restore(self, cookie: bytes, known: Known) -> None:
         """A socket was missing that may be there still: the next dump has a last word."""
-        self._known[cookie] = known
-        self._fingerprints[cookie] = 0
+        self._known[cookie] = known.row << _IDENTITY_BITS | known.identity
+        if known.since is not None:
+            self._since[cookie] = known.since
+        self._fingerprints[cookie] = -1  # none is
 
     def since(self, cookie: bytes) -> Optional[float]:
         """When a socket was first seen; None where it is older than the first read, or not there."""
-        known = self._known.get(cookie)
-        return known.since if known else None
+        return self._since.get(cookie)
 
     def read(self, diag: DiagSocket, now: float, sought: Optional[Sought] = None) -> Found:
         """Dump, and return what is new, different and gone; what is `sought` and there is noted in it. Raises as
@@ -212,12 +176,14 @@ class InetTable:
             for cookie in fingerprints.keys() - set(seen):
                 del fingerprints[cookie]
                 known = self._known.pop(cookie)
-                found.gone.append(known.row)
+                row, since = known >> _IDENTITY_BITS, self._since.pop(cookie, None)
+                found.gone.append(row)
                 self._resent.pop(cookie, None)
                 if self._told_when_destroyed:
-                    found.missing[cookie] = known
+                    found.missing[cookie] = Known(row, known & _IDENTITY_MASK, since)
             if len(found.gone) > _SHRUNK:  # a dict that was large stays so: 5 MB after a storm of 50,000 connections
                 self._known, self._fingerprints = dict(self._known), dict(fingerprints)
+                self._since = dict(self._since)
         self._complete = True
         return found
 
@@ -233,7 +199,7 @@ class InetTable:
             told = unpack(data, offset)
             cookie = told[1]
             add(cookie)
-            fingerprint = hash(told)
+            fingerprint = hash(told) & _FINGERPRINT
             if fingerprints.get(cookie) != fingerprint:
                 self._changed(data[offset : offset + length], cookie, now, found)
                 fingerprints[cookie] = fingerprint  # last: who has one is known
@@ -247,8 +213,8 @@ class InetTable:
             if length < _ATTRIBUTES:
                 break
             if data[offset + 20 : offset + 56] in wanted:  # ports and addresses of struct inet_diag_sockid
-                known = self._known[data[offset + 60 : offset + 68]]
-                found.append((self._netns, known.row, wanted[data[offset + 20 : offset + 56]]))
+                row = self._known[data[offset + 60 : offset + 68]] >> _IDENTITY_BITS
+                found.append((self._netns, row, wanted[data[offset + 20 : offset + 56]]))
             offset += length + 3 & ~3
 
     def _learn(self, message: bytes) -> Callable[[bytes, int], Tuple[Any, ...]]:
@@ -258,7 +224,7 @@ class InetTable:
         Should two shapes have one length, the other's clocks count as changes: it is unpacked each time, not wrong."""
         info = _layout(message).info
         begin = end = len(message)
-        if info is not None and self._protocol is _TCP and info[1] - info[0] >= tcp_info.CLOCKS[1]:
+        if info is not None and self._protocol is TCP and info[1] - info[0] >= tcp_info.CLOCKS[1]:
             begin, end = (info[0] + clock for clock in tcp_info.CLOCKS)
         form = f"={_STATE}xB42x8s4x{begin - _QUEUES}s{end - begin}x{len(message) - end}s"
         unpack = self._shapes[len(message)] = struct.Struct(form).unpack_from
@@ -266,32 +232,37 @@ class InetTable:
 
     def _changed(self, message: bytes, cookie: bytes, now: float, found: Found) -> None:
         known = self._known.get(cookie)
-        identity = hash(message[_IDENTITY] + message[_UID_INODE])
+        identity = hash(message[_IDENTITY] + message[_UID_INODE]) & _IDENTITY_MASK
         # attribute headers are checked in one unpack; walking them takes four times as long
         layout = self._layouts.get(len(message))
         if layout is None or layout.headers.unpack_from(message) != layout.expected:
             layout = self._layouts[len(message)] = _layout(message)
-        if known is None or known.identity != identity:
-            if known is None:
-                known = Known(self._new_id(), identity, now if self._complete else None)
-                if self._complete and self._protocol is _TCP:
-                    found.born.append((known.row, _outgoing(message, layout)))
-            else:
-                known = known._replace(identity=identity)
-            self._known[cookie] = known
-            found.sockets.append((known.row, self._socket(message, layout, known.since)))
+        row = self._begin(message, layout, cookie, now, found) if known is None else known >> _IDENTITY_BITS
+        if known is None or known & _IDENTITY_MASK != identity:
+            self._known[cookie] = row << _IDENTITY_BITS | identity
+            found.sockets.append((row, self._socket(message, layout, self._since.get(cookie))))
         stats = self._stats(message, layout)
         if stats.retrans:
-            self._note_resent(message, layout, cookie, known, stats.retrans, found)
-        found.stats.append((known.row, stats))
+            self._note_resent(message, layout, cookie, row, stats.retrans, found)
+        found.stats.append((row, stats))
+
+    def _begin(self, message: bytes, layout: _Layout, cookie: bytes, now: float, found: Found) -> int:
+        """Row id of a socket that was not known."""
+        row = self._new_id()
+        if self._complete:
+            self._since[cookie] = now
+            if self._protocol is TCP:
+                found.born.append((row, _outgoing(message, layout)))
+        return row
 
     def _note_resent(
-        self, message: bytes, layout: _Layout, cookie: bytes, known: Known, retrans: int, found: Found
+        self, message: bytes, layout: _Layout, cookie: bytes, row: int, retrans: int, found: Found
     ) -> None:
         before = self._resent.get(cookie, 0)
         self._resent[cookie] = retrans
         if retrans > before and self._complete:
-            found.resent.append((known.row, retrans - before, self._socket(message, layout, known.since)))
+            ends = self._socket(message, layout, self._since.get(cookie))
+            found.resent.append((row, retrans - before, ends))
 
     def _socket(self, message: bytes, layout: _Layout, since: Optional[float]) -> Socket:
         family, local, remote, iface, low, high, uid, inode = _ENDS.unpack_from(message)
@@ -330,7 +301,7 @@ class InetTable:
             _, rcvbuf, _, sndbuf, _, _, _, _, drops = _MEMORY.unpack_from(message, layout.memory)
         if layout.info is None and layout.memory is None:
             return _bare(state, recvq, sendq)
-        if layout.info is None or self._protocol is not _TCP or state == "LISTEN":
+        if layout.info is None or self._protocol is not TCP or state == "LISTEN":
             return _make_stats((state, recvq, sendq, *NO_INFO, drops, rcvbuf, sndbuf))
         return _make_stats(
             (state, recvq, sendq, *tcp_info.columns(message, *layout.info, message[_STATE]), drops, rcvbuf, sndbuf)

@@ -38,7 +38,7 @@ _DATAGRAM = 1 << 15
 """The kernel fills at most 32 KiB at a time (netlink_dump, max_recvmsg_len)."""
 _PATIENCE = 5.0
 """Seconds until a silent kernel is an error and not a hang."""
-_INTERRUPTED_TRIES = 5
+_TRIES = 5
 
 
 class DiagUnavailable(Exception):
@@ -55,6 +55,10 @@ class DiagSocket:
         Raises OSError where it is gone (ENOENT) or may not be entered (EPERM)."""
         self._socket = _open(protocol) if path is None else netns.in_namespace(path, lambda: _open(protocol))
         self._port: int = self._socket.getsockname()[0]
+        self._protocol = protocol
+        self._away = path is not None
+        self._unfinished = False  # an answer was not read to its end
+        self._holes = 0
         self._fetched: Dict[Tuple[int, bytes], List[bytes]] = {}
 
     def fileno(self) -> int:
@@ -70,11 +74,16 @@ class DiagSocket:
         fetched = self._fetched.pop((kind, request), None)
         if fetched is not None:
             return fetched
-        for _ in range(_INTERRUPTED_TRIES):
+        for _ in range(_TRIES):
             datagrams = self._dump(kind, request)
             if datagrams is not None:
                 return datagrams
-        raise OSError(errno.EINTR, "the socket table changed during every dump")
+        raise OSError(errno.EINTR, "every answer had a hole, or the table changed meanwhile")
+
+    def take_holes(self) -> int:
+        """How many answers since the last call had a hole; each was asked for again."""
+        holes, self._holes = self._holes, 0
+        return holes
 
     def order(self, kind: int, request: bytes) -> None:
         """Have something done that the kernel answers with done or an error, raised as OSError."""
@@ -92,31 +101,51 @@ class DiagSocket:
             self._fetched[kind, request] = self.dump(kind, request)
 
     def _dump(self, kind: int, request: bytes) -> Optional[List[bytes]]:
-        """As `dump`; None where NLM_F_DUMP_INTR says that the table was rearranged meanwhile, or ENOBUFS that a part is
-        missing: read to its end all the same, as the next dump would begin with the rest of this one."""
+        """As `dump`; None where NLM_F_DUMP_INTR says that the table was rearranged meanwhile, or ENOBUFS that there was
+        no memory for a part: the kernel goes on when what it has sent is read, so that the rest might never come."""
+        self._clear()
+        self._unfinished = True
         self._socket.send(
             HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | NLM_F_DUMP, _SEQUENCE, 0) + request
         )
         datagrams: List[bytes] = []
-        receive, whole = self._socket.recv, True
+        receive = self._socket.recv
         while True:
             try:
                 data = receive(_DATAGRAM)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                whole = False
-                continue
+                self._holes += 1
+                return None
             _, message, _, _, _ = HEADER.unpack_from(data)
             if message == NLMSG_ERROR:
+                self._unfinished = False
                 _refuse(-_DONE.unpack_from(data)[5])
             datagrams.append(data)
             # NLMSG_DONE closes the last datagram or is one by itself; its port id is ours, no socket can imitate it
             length, message, flags, sequence, port, status = _DONE.unpack_from(data, len(data) - _DONE.size)
             if (length, message, sequence, port) == (_DONE.size, NLMSG_DONE, _SEQUENCE, self._port):
+                self._unfinished = False
                 if status < 0:
                     _refuse(-status)
-                return datagrams if whole and not flags & NLM_F_DUMP_INTR else None
+                return None if flags & NLM_F_DUMP_INTR else datagrams
+
+    def _clear(self) -> None:
+        """Where an answer was not read to its end, go on with another socket in the same namespace: the rest would come
+        first, and until then the kernel begins no other dump (EBUSY). Raises OSError."""
+        if not self._unfinished:
+            return
+        if self._away:
+            there = netns.open_of_socket(self._socket.fileno())
+            try:
+                fresh = netns.in_namespace(there, lambda: _open(self._protocol))
+            finally:
+                os.close(there)
+        else:
+            fresh = _open(self._protocol)
+        self._socket.close()
+        self._socket, self._port, self._unfinished = fresh, fresh.getsockname()[0], False
 
 
 def payloads(datagrams: List[bytes]) -> Iterator[bytes]:

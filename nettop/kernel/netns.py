@@ -8,6 +8,7 @@ socket. The numbers are used again afterwards. See namespaces(7), network_namesp
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -26,6 +27,9 @@ MOUNT_DIRECTORIES = ("/run/netns", "/run/docker/netns")
 # What container engines call the mounts they make for themselves: CNI's cni-UUID, podman's netns-UUID, Docker's
 # twelve hexadecimal digits. No name anybody would look for.
 _GENERATED = re.compile(r"(cni|netns)-[0-9a-f-]{36}|[0-9a-f]{12}")
+
+
+_SIOCGSKNS = 0x894C  # Linux 4.10, linux/sockios.h
 
 
 class Mount(NamedTuple):
@@ -79,6 +83,13 @@ def of_path(path: str) -> Identity:
     """Identity of the namespace a path refers to. Raises OSError where it is gone or may not be read."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
+
+
+def open_of_socket(socket: int) -> int:
+    """A descriptor, the caller's to close, of the namespace that a socket is in, whoever made it there.
+
+    Raises OSError where it is no socket, and without CAP_NET_ADMIN there."""
+    return fcntl.ioctl(socket, _SIOCGSKNS)
 
 
 def mounted(directories: Sequence[str] = MOUNT_DIRECTORIES) -> List[Mount]:

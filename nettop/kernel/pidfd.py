@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import socket
 from typing import Optional
 
+from nettop.kernel import netns
+
 _PIDFD_GETFD = 438  # the same number on every architecture
 _SO_COOKIE = 57  # Linux 4.12
-_SIOCGSKNS = 0x894C  # Linux 4.10, linux/sockios.h
 
 # PyDLL keeps the interpreter lock: none of these calls blocks
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -59,7 +59,7 @@ class Handle:
         if duplicate is None:
             return None
         with socket.socket(fileno=duplicate) as same:
-            return fcntl.ioctl(same, _SIOCGSKNS) if same.family != socket.AF_NETLINK else None
+            return netns.open_of_socket(same.fileno()) if same.family != socket.AF_NETLINK else None
 
     def _duplicate(self, fd: int) -> Optional[int]:
         duplicate: int = _syscall(_PIDFD_GETFD, self._pidfd, fd, 0)

@@ -177,10 +177,10 @@ def parse_neighbour(payload: bytes) -> Optional[Neighbour]:
 
 
 def _read() -> Ways:
-    with contextlib.closing(_open()) as raw:
-        routes = list(itertools.islice(_routes(_dump(raw, _RTM_GETROUTE, _ROUTE.size)), MOST + 1))
-    with contextlib.closing(_open()) as raw:  # the first may still be full of routes
-        neighbours = list(itertools.islice(_neighbours(_dump(raw, _RTM_GETNEIGH, _NEIGHBOUR.size)), MOST + 1))
+    with contextlib.closing(open_route()) as raw:
+        routes = list(itertools.islice(_routes(dump(raw, _RTM_GETROUTE, _ROUTE.size)), MOST + 1))
+    with contextlib.closing(open_route()) as raw:  # the first may still be full of routes
+        neighbours = list(itertools.islice(_neighbours(dump(raw, _RTM_GETNEIGH, _NEIGHBOUR.size)), MOST + 1))
     names = {index: os.fsencode(name).decode("utf-8", "replace") for index, name in socket.if_nameindex()}
     return Ways(routes[:MOST], neighbours[:MOST], names, len(routes) > MOST or len(neighbours) > MOST)
 
@@ -226,14 +226,15 @@ def _number(data: Optional[bytes]) -> Optional[int]:
     return number
 
 
-def _open() -> socket.socket:
+def open_route() -> socket.socket:
+    """A socket of rtnetlink in the calling thread's namespace, for `dump`. Raises OSError."""
     raw = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
     raw.settimeout(_PATIENCE)
     raw.bind((0, 0))
     return raw
 
 
-def _dump(raw: socket.socket, kind: int, fixed: int) -> Iterator[bytes]:
+def dump(raw: socket.socket, kind: int, fixed: int) -> Iterator[bytes]:
     """The payload of every message of a dump; OSError where the kernel refuses. `fixed`: size of the request's body,
     all zero, which is every family."""
     raw.send(HEADER.pack(HEADER.size + fixed, kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + bytes(fixed))

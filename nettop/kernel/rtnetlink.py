@@ -6,6 +6,8 @@ start Python, 110 to import, then 0.4 ms a namespace, 0.2 an interface, 0.3 for 
 read when the names in /proc/PID/net/dev change, else about once a minute, every namespace at once. Counters do not
 come from here but from `net_dev`, at every tick.
 
+Where there is no pyroute2, as on another machine, the child reads the messages itself (`links`).
+
 The child starts afresh rather than by fork, which would take 120 ms: a fork has every netlink socket of the collector
 open and pins their namespaces, and must not be done while another thread runs. Rests on rtnetlink(7).
 """
@@ -22,6 +24,7 @@ from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple,
 
 from nettop.kernel import netns
 from nettop.kernel.ethtool import read_link_mode
+from nettop.kernel.links import read_links
 from nettop.kernel.nsid import NsidSocket
 from nettop.model import Interface
 
@@ -38,7 +41,7 @@ _PATIENCE = 30.0
 
 
 class LinksUnavailable(Exception):
-    """The child could not do its work, for the reason in the message: pyroute2 is missing, no memory, no time."""
+    """The child could not do its work, for the reason in the message: no memory, no time."""
 
 
 class Links(NamedTuple):
@@ -137,14 +140,12 @@ def parse_links(data: bytes) -> Links:
 
 def main() -> None:
     """The child: print `Links` of the namespaces at sys.argv[2:] as one JSON object."""
-    from pyroute2 import NetlinkError
-
     read: Dict[str, List[Link]] = {}
     errors: Dict[str, str] = {}
     for path in sys.argv[2:]:
         try:
             read[path] = _read(path)
-        except (OSError, NetlinkError) as error:
+        except OSError as error:
             errors[path] = str(error)
     json.dump(Links(name_peers(read), errors, _numbers(read))._asdict(), sys.stdout)
 
@@ -201,13 +202,9 @@ def _numbers(paths: Iterable[str]) -> Dict[str, int]:
 
 
 def _read(path: str) -> List[Link]:
-    from pyroute2 import IPRoute
-
     identity = netns.of_path(path)
-    # its own `netns=` starts a process more for each namespace: 6 to 9 ms
     own = identity == netns.current()
-    with IPRoute() if own else netns.in_namespace(path, IPRoute) as route:
-        links = build_interfaces(identity[1], list(route.get_links()), list(route.get_addr()))
+    links = build_interfaces(identity[1], *_messages(path, own))
     with _datagram() if own else netns.in_namespace(path, _datagram) as asking:
         modes = [read_link_mode(asking, link.interface.name) for link in links]
     return [
@@ -216,13 +213,27 @@ def _read(path: str) -> List[Link]:
     ]
 
 
+def _messages(path: str, own: bool) -> Tuple[Sequence[Any], Sequence[Any]]:
+    """Links and addresses of a namespace, `own` or another one. Raises OSError."""
+    try:
+        from pyroute2 import IPRoute, NetlinkError
+    except ImportError:
+        return read_links() if own else netns.in_namespace(path, read_links)
+    try:
+        # its own `netns=` starts a process more for each namespace: 6 to 9 ms
+        with IPRoute() if own else netns.in_namespace(path, IPRoute) as route:
+            return list(route.get_links()), list(route.get_addr())
+    except NetlinkError as error:
+        raise OSError(str(error)) from None
+
+
 def _datagram() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
 def build_interfaces(inode: int, links: Sequence[Any], addresses: Iterable[Any]) -> List[Link]:
-    """Interfaces of the namespace `inode` from pyroute2's ifinfmsg and ifaddrmsg messages, by index; what they are
-    called at the other end is still to be found."""
+    """Interfaces of the namespace `inode` from ifinfmsg and ifaddrmsg messages, pyroute2's or those of `links`; what
+    they are called at the other end is still to be found. By index."""
     of_link: Dict[int, List[str]] = {}
     for message in addresses:
         # of a point-to-point link, IFA_ADDRESS is the other end

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from typing import Callable, NamedTuple, Tuple
 
-_USED = re.compile(rb"^sockets: used ([0-9]+)")
-_IN_USE = re.compile(rb"(?:inuse|tw) ([0-9]+)")
+_COUNTS = re.compile(
+    rb"sockets: used ([0-9]+)\nTCP: inuse ([0-9]+) orphan [0-9]+ tw ([0-9]+) [^\n]*\nUDP: inuse ([0-9]+)[^\n]*\n(.*)",
+    re.DOTALL,
+)
+"""`orphan`, `alloc` and `mem` are left out: they are of the whole machine."""
 
 
 class Counts(NamedTuple):
@@ -19,13 +22,16 @@ class Counts(NamedTuple):
     used: bytes
     """Sockets of every family, those bound to nothing included; one lately closed may still count."""
     in_use: Tuple[bytes, ...]
-    """Of each IP protocol those that are bound or connected, and TIME-WAIT entries."""
+    """TCP sockets that are bound or connected, TIME-WAIT entries, UDP sockets; the lines of the other protocols."""
 
 
 def parse_counts(data: bytes, data6: bytes) -> Counts:
-    """The counts of both files; `orphan`, `alloc` and `mem` are left out: they are of the whole machine."""
-    used = _USED.match(data)
-    return Counts(used[1] if used else b"", (*_IN_USE.findall(data), *_IN_USE.findall(data6)))
+    """The counts of both files; the whole text of one that is written in another way."""
+    found = _COUNTS.match(data)
+    if found is None:
+        return Counts(data, (data, data6))
+    used, *in_use = found.groups()
+    return Counts(used, (*in_use, data6))
 
 
 def read_counts(read: Callable[[str], bytes]) -> Counts:

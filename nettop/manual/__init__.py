@@ -49,12 +49,12 @@ class Command(NamedTuple):
 
 
 def describe(parser: argparse.ArgumentParser, name: str = "nettop", summary: str = "") -> Command:
-    """What a parser takes; options that it does not mention in its help are left out."""
+    """What a parser takes; options and commands that it does not mention in its help are left out."""
     options, commands = [], []
     for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             helps = {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001
-            commands = [describe(sub, word, helps.get(word, "")) for word, sub in action.choices.items()]
+            commands = [describe(sub, word, helps[word]) for word, sub in action.choices.items() if word in helps]
         elif action.help != argparse.SUPPRESS:
             options.append(_option(action, name))
     return Command(name, summary or parser.description or "", parser.epilog or "", tuple(options), tuple(commands))

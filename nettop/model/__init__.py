@@ -41,7 +41,14 @@ from __future__ import annotations
 
 from nettop.model.delta import COMPANIONS, TABLES, Change, Delta
 from nettop.model.machine import EVENT_KINDS, NO_TRAFFIC, PROCESS_EVENTS, SOCKET_EVENTS, Event, Health, Host, Traffic
-from nettop.model.namespaces import Interface, InterfaceCounters, Namespace, ProtocolCounters, Tracking
+from nettop.model.namespaces import (
+    PROTOCOLS_EVERY,
+    Interface,
+    InterfaceCounters,
+    Namespace,
+    ProtocolCounters,
+    Tracking,
+)
 from nettop.model.processes import Cgroup, Container, Owner, Process, ProcessKey, Usage
 from nettop.model.sockets import (
     CLOSED,
@@ -64,6 +71,7 @@ __all__ = [
     "NO_TRAFFIC",
     "PROCESS_EVENTS",
     "PROTOCOLS",
+    "PROTOCOLS_EVERY",
     "SOCKET_EVENTS",
     "TABLES",
     "Cgroup",

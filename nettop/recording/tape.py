@@ -1,17 +1,19 @@
-"""`nettop record`: a collector and the file that its stream goes into."""
+"""`nettop record`: an origin of Deltas and the file that its stream goes into."""
 
 from __future__ import annotations
 
+import asyncio
 import collections
+import contextlib
 import gc
-import time
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from nettop import wire
-from nettop.collector import spawn
 from nettop.collector.outbox import parts
 from nettop.model import Delta
+from nettop.origin import FAREWELL, Origin, lines
 from nettop.query import Query
 from nettop.recording.excerpt import Excerpt
 from nettop.recording.recorder import PART, Recorder
@@ -19,61 +21,54 @@ from nettop.recording.writer import Limits, Writer
 from nettop.requests import Reply
 from nettop.store import Store
 
-_CHUNK = 1 << 18
 _PATIENCE = 5.0
-"""Seconds before a collector that ended is started again."""
+"""Seconds before an origin that ended is looked for again."""
 
 
-def record(
-    path: Path, interval: float, query: Query | None, limits: Limits, max_cpu: float | None, say: Callable[[str], None]
-) -> None:
-    """Record this machine into a file until interrupted; `query` tells which connections are kept. `say` is told what
-    goes wrong meanwhile. Raises OSError, RecordingError, and QueryError where the filter takes too long.
+def record(path: Path, origin: Origin, query: Query | None, limits: Limits, say: Callable[[str], None]) -> None:
+    """Record what an origin tells into a file until SIGINT or SIGTERM; `query` tells which connections are kept. `say`
+    is told what goes wrong meanwhile. Raises OSError, RecordingError, and QueryError where the filter takes too long.
 
-    The collector is a process of its own: while the disk does not answer, it goes on, and what changes meanwhile comes
-    in fewer, larger ticks."""
-    writer = Writer(path, limits)
-    try:
-        tape = Tape(writer, query, say)
+    The collector is another process: while the disk does not answer, it goes on, and what changes meanwhile comes in
+    fewer, larger ticks, or from a service in a key frame."""
+    with contextlib.closing(origin), contextlib.closing(Writer(path, limits)) as writer:
         gc.freeze()
         gc.disable()  # rows have no cycles, and looking for some takes longer than a tick
-        running = spawn.fork(interval, read_only=True, max_cpu=max_cpu)
-        while True:
+        asyncio.run(_record(origin, Tape(writer, query, say), say))
+
+
+async def _record(origin: Origin, tape: Tape, say: Callable[[str], None]) -> None:
+    task = asyncio.ensure_future(_listen(origin, tape, say))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)  # never while a frame is written
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _listen(origin: Origin, tape: Tape, say: Callable[[str], None]) -> None:
+    """Record every stream of an origin, one after the other."""
+    missing = None
+    while True:
+        try:
+            connection = await origin.open()
+        except OSError as error:
+            before, missing = missing, origin.missing.format(error.strerror or error)
+            if missing != before:
+                say(missing)
+        else:
+            missing = None
             try:
-                reason = _follow(running, tape)
-            finally:
-                ended = spawn.reap(running)
-            say(f"the collector ended ({reason or ended}); starting it again")
-            time.sleep(_PATIENCE)
-            running = spawn.start(interval, read_only=True, max_cpu=max_cpu)
-    finally:
-        writer.close()
-
-
-def _follow(running: spawn.Running, tape: Tape) -> str | None:
-    """Record what a collector tells until it ends; what was wrong with it, if it is known."""
-    try:
-        for line in _lines(running):
-            heard = wire.hear(line)
-            if not isinstance(heard, Reply):
-                tape.take(heard, line + b"\n")
-    except wire.WireError as error:
-        return f"it made no sense: {error}"
-    return None
-
-
-def _lines(running: spawn.Running) -> Iterator[bytes]:
-    """Every line that arrives until the other end closes. Raises `wire.WireError`."""
-    pending = bytearray()
-    while data := running.connection.recv(_CHUNK):
-        searched = len(pending)
-        pending += data
-        while (end := pending.find(b"\n", searched)) >= 0:
-            yield bytes(pending[:end])
-            del pending[: end + 1]
-            searched = 0
-        if len(pending) > wire.MAX_LINE:
-            raise wire.WireError(f"a line longer than {wire.MAX_LINE} bytes")
+                async for line in lines(connection):
+                    for heard, told in origin.hear(line):
+                        if not isinstance(heard, Reply):
+                            tape.take(heard, told + b"\n")
+            except wire.WireError as error:
+                origin.close()
+                reason = f"it made no sense: {error}"
+            else:
+                reason = origin.close(FAREWELL)
+            say(origin.ended.format(reason))
+        await asyncio.sleep(_PATIENCE)
 
 
 class Tape:

@@ -139,10 +139,13 @@ class Pace:
 
 
 class Feed:
-    """The stream of a service, for one who waits for it. Raises ConnectionError where it ends or makes no sense."""
+    """The stream of a service, or of who speaks like one, for one who waits for it. Raises ConnectionError where it
+    ends or makes no sense."""
 
-    def __init__(self, connection: socket.socket, events_kept: int = EVENTS_KEPT) -> None:
+    def __init__(self, connection: socket.socket, events_kept: int = EVENTS_KEPT, whose: str = "the service") -> None:
+        """`whose` it is, for errors."""
         self._connection = connection
+        self._whose = whose
         self._pace = Pace(0.0, events_kept)
         self._pending = bytearray()
 
@@ -158,7 +161,7 @@ class Feed:
                 heard = wire.hear(self._line())
                 delta = None if isinstance(heard, Reply) else self._pace.take(heard)
             except wire.WireError as error:
-                raise ConnectionError(f"the service makes no sense: {error}") from None
+                raise ConnectionError(f"{self._whose} makes no sense: {error}") from None
             if delta is not None:
                 yield delta
 
@@ -174,7 +177,7 @@ class Feed:
                 raise wire.WireError(f"a line longer than {wire.MAX_LINE} bytes")
             data = self._connection.recv(_CHUNK)
             if not data:
-                raise ConnectionResetError("the service has ended")
+                raise ConnectionResetError(f"{self._whose} has ended")
             self._pending += data
         line = bytes(self._pending[:end])
         del self._pending[: end + 1]

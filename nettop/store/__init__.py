@@ -24,6 +24,7 @@ from nettop.store.connections import Connections
 from nettop.store.containers import Containers
 from nettop.store.history import LENGTH, NOT_KNOWN, Figures, Histories
 from nettop.store.namespaces import Namespaces
+from nettop.store.peers import Abroad, Peers
 from nettop.store.processes import Processes
 from nettop.store.sums import Key, Ledger
 
@@ -42,14 +43,21 @@ _K = TypeVar("_K")
 class Store:
     """One machine, as its stream of Deltas tells it."""
 
-    def __init__(self, events_kept: int = EVENTS_KEPT, sequence: int = 0, events_total: int = 0) -> None:
+    def __init__(
+        self,
+        events_kept: int = EVENTS_KEPT,
+        sequence: int = 0,
+        events_total: int = 0,
+        abroad: Abroad | None = None,
+    ) -> None:
         """Pictures hold the last `events_kept` events. Their sequence goes on from `sequence` and their events count
-        from `events_total`: a store may begin in the middle of a stream."""
+        from `events_total`: a store may begin in the middle of a stream. `abroad` knows other machines."""
         self.snapshot: Snapshot = replace(EMPTY, sequence=sequence) if sequence else EMPTY
         """The last complete picture."""
         self._events: dict[int, Event] = {}  # by number of arrival
         self._events_kept = events_kept
         self._events_total = events_total
+        self._abroad = abroad
         self._forget()
 
     def _forget(self) -> None:
@@ -59,7 +67,7 @@ class Store:
         self._processes = Processes(self._ledger, self._namespaces.of)
         self._containers = Containers(self._ledger)
         self._connections = Connections(
-            self._ledger, self._processes.of, self._namespaces.of, self._containers.place_of
+            self._ledger, self._processes.of, self._namespaces.of, self._containers.place_of, self._abroad
         )
         self._health: dict[int, Health] = {}
         self._destinations: dict[int, Destination] = {}
@@ -70,6 +78,11 @@ class Store:
         self._renamed: set[int] = set()  # namespaces
         self._histories = {view: Histories() for view in VIEWS_WITH_A_PAST}
         self._host_history: collections.deque[HostRates] = collections.deque(maxlen=LENGTH)
+
+    @property
+    def peers(self) -> Peers:
+        """Both ends of its connections."""
+        return self._connections.peers
 
     def apply(self, delta: Delta) -> Snapshot | None:
         """Take in one Delta; the new picture if it completes one."""
@@ -296,6 +309,7 @@ class Store:
             events_lost=self._host.events_lost if self._host else 0,
             closed=self._traffic.closed,
             closed_owned=self._traffic.owned,
+            bytes_moved=total,
         )
 
     def _totals(self) -> Traffic:

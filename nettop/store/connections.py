@@ -21,7 +21,7 @@ from nettop.model import (
 )
 from nettop.snapshot import Connection, Place
 from nettop.store.limits import limit
-from nettop.store.peers import Peers
+from nettop.store.peers import Abroad, Peers
 from nettop.store.sums import Ledger
 
 Moved = tuple[int, int, int]
@@ -42,13 +42,15 @@ class Connections:
         process_of: Callable[[Owner | None], Process | None],
         namespace_of: Callable[[int], Namespace | None],
         place_of: Callable[[int | None], Place | None],
+        abroad: Abroad | None = None,
     ) -> None:
-        """`place_of` tells what a cgroup belongs to."""
+        """`place_of` tells what a cgroup belongs to, `abroad` who is at the other end on another machine."""
         self.rows: dict[int, Connection] = {}
         self.changed: set[int] = set()
         """Rows new, different or gone since `close_picture`."""
         self.moved: dict[int, Moved] = {}
         """What moved since then, of the rows that did."""
+        self.peers = Peers(self.rows, abroad)
         self._ledger = ledger
         self._process_of = process_of
         self._namespace_of = namespace_of
@@ -60,7 +62,6 @@ class Connections:
         self._nat: dict[int, Nat] = {}
         self._datagrams: dict[int, Datagrams] = {}
         self._closed: dict[int, Closed] = {}
-        self._peers = Peers(self.rows)
         self._shown: Mapping[int, Connection] = {}  # the rows of the last picture
         self._restless: set[int] = set()  # rows that differ in the next picture even if nothing moves
         self._due: set[int] = set()  # of the last picture, those not rebuilt yet
@@ -113,14 +114,14 @@ class Connections:
             self.rows[row_id] = new
             self.changed.add(row_id)
             self._ledger.replace(old, new)
-            self._peers.replace(old, new)
+            self.peers.replace(old, new)
             if old is None or old.owners is not new.owners:
                 self._index(row_id, old, new)
 
     def retell(self) -> None:
         """Make the rows anew whose peer is another one, or held by somebody else: they say so by themselves, but who
         has painted them must know."""
-        for row_id in self._peers.take_touched() & self.rows.keys():
+        for row_id in self.peers.take_touched() & self.rows.keys():
             self.rows[row_id] = Connection._make(self.rows[row_id])
             self.changed.add(row_id)
 
@@ -183,7 +184,7 @@ class Connections:
             retrans_rate,
             limit(before, stats),
             nat,
-            self._peers,
+            self.peers,
             closed,
             self._place_of(socket.cgroup) if process is None else None,
         )
@@ -234,7 +235,7 @@ class Connections:
         if old is not None:
             self.changed.add(row_id)
             self._ledger.replace(old, None)
-            self._peers.replace(old, None)
+            self.peers.replace(old, None)
             self._index(row_id, old, None)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nettop.model import NO_TRAFFIC, Cgroup, Change, Container, Traffic
+from nettop.model import NO_TRAFFIC, Cgroup, Change, Container
 from nettop.snapshot import ContainerRow, Place, ProcessRow
+from nettop.store.books import Books
 from nettop.store.sums import Ledger
 
 _NOTHING: Change = Change({}, [])
@@ -21,10 +22,9 @@ class Containers:
         """Rows new, different or gone since `close_picture`."""
         self._ledger = ledger
         self._containers: dict[int, Container] = {}
-        self._traffic: dict[int, Traffic] = {}
+        self._books = Books()
         self._cgroups: dict[int, Cgroup] = {}
         self._places: dict[int, Place] = {}  # cgroup → what it belongs to
-        self._unseen: dict[int, tuple[int, int]] = {}  # row → bytes since the last picture that no socket's row tells
         self._members: dict[int, dict[int, None]] = {}  # row → rows of its processes
         self._belongs: dict[int, int] = {}  # the same from a process
         self._touched: set[int] = set()
@@ -41,12 +41,7 @@ class Containers:
             self._drop(row_id)
         self._containers.update(containers.rows)
         traffic = changes.get("together", _NOTHING).rows
-        for row_id, told in traffic.items():
-            before, waiting = self._traffic.get(row_id, NO_TRAFFIC), self._unseen.get(row_id, (0, 0))
-            more = (told.rx_unseen - before.rx_unseen, told.tx_unseen - before.tx_unseen)
-            if more != (0, 0):
-                self._unseen[row_id] = (waiting[0] + more[0], waiting[1] + more[1])
-        self._traffic.update(traffic)
+        self._books.take(traffic)
         self._touched.update(containers.rows, traffic)
         gone = {self._cgroups.pop(row_id).cgroup for row_id in cgroups.gone if row_id in self._cgroups}
         self._cgroups.update(cgroups.rows)
@@ -74,13 +69,13 @@ class Containers:
 
     def tables(self) -> Mapping[str, Mapping[int, Any]]:
         """What a Delta told of containers and is true still, by table and row id."""
-        return {"containers": self._containers, "together": self._traffic, "cgroups": self._cgroups}
+        return {"containers": self._containers, "together": self._books.traffic, "cgroups": self._cgroups}
 
     def close_picture(self) -> None:
         """What changes from here on belongs to the next picture."""
         self.changed = set()
         self._touched = set()
-        self._unseen = {}
+        self._books.close_picture()
 
     def _find_places(self) -> set[int]:
         """Work out where each cgroup belongs; those that belong elsewhere now, or to something of another name."""
@@ -122,13 +117,10 @@ class Containers:
         elapsed: float | None,
     ) -> ContainerRow:
         sums = self._ledger.of_container(row_id)
-        traffic = self._traffic.get(row_id, NO_TRAFFIC)
+        traffic = self._books.of(row_id)
         members = [processes[i] for i in self._members.get(row_id, ())]
         counted = sums.counted > 0 or traffic is not NO_TRAFFIC
-        rx_rate, tx_rate = rates.get(row_id, (0.0, 0.0))
-        if elapsed and row_id in self._unseen:
-            rx_more, tx_more = self._unseen[row_id]
-            rx_rate, tx_rate = rx_rate + rx_more / elapsed, tx_rate + tx_more / elapsed
+        rx_rate, tx_rate = self._books.rates(row_id, rates.get(row_id, (0.0, 0.0)), elapsed)
         if not elapsed or rx_rate or tx_rate:
             self._restless.add(row_id)
         else:
@@ -156,8 +148,8 @@ class Containers:
         )
 
     def _drop(self, row_id: int) -> None:
-        for table in (self._containers, self._traffic, self._unseen):
-            table.pop(row_id, None)
+        self._containers.pop(row_id, None)
+        self._books.drop(row_id)
         self._touched.discard(row_id)
         self._restless.discard(row_id)
         if self.rows.pop(row_id, None) is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nettop.model import (
     NO_TRAFFIC,
+    PROTOCOLS_EVERY,
     Change,
     Interface,
     InterfaceCounters,
@@ -24,7 +26,9 @@ _INNER = ("bridge", "bond", "team", "dummy", "ifb")
 
 
 class _Protocols:
-    """What the protocols of a namespace count, and how fast: read every few pictures, and shown until the next time."""
+    """What the protocols of a namespace count, and how fast: read every few pictures, and shown until the next time.
+
+    A `turn` is the moment of the picture `PROTOCOLS_EVERY` before this one: what was not told since has not moved."""
 
     __slots__ = ("clock", "counters", "rates")
 
@@ -33,15 +37,22 @@ class _Protocols:
         self.counters: ProtocolCounters | None = None
         self.rates: tuple[float | None, ...] | None = None
 
-    def take(self, counters: ProtocolCounters, clock: float) -> None:
+    def take(self, counters: ProtocolCounters, clock: float, turn: float) -> None:
         """They were read again, at this moment."""
-        if self.counters is not None and self.clock is not None and clock > self.clock:
-            seconds = clock - self.clock
-            self.rates = tuple(
-                None if now is None or before is None else max(0, now - before) / seconds
-                for now, before in zip(counters, self.counters, strict=True)
-            )
+        if self.counters is not None and self.clock is not None:
+            seconds = clock - max(self.clock, turn)
+            if seconds > 0:
+                self.rates = tuple(
+                    None if now is None or before is None else max(0, now - before) / seconds
+                    for now, before in zip(counters, self.counters, strict=True)
+                )
         self.counters, self.clock = counters, clock
+
+    def rates_in(self, turn: float) -> tuple[float | None, ...] | None:
+        """How fast they grow as of the picture with that turn."""
+        if self.counters is not None and self.clock is not None and self.clock <= turn:
+            self.rates = tuple(None if count is None else 0.0 for count in self.counters)
+        return self.rates
 
 
 class Namespaces:
@@ -59,6 +70,8 @@ class Namespaces:
         self._before: dict[int, InterfaceCounters] = {}  # of the last picture
         self._protocols: dict[int, _Protocols] = {}
         self._tracking: dict[int, Tracking] = {}
+        self._clock = 0.0
+        self._pictures: deque[float] = deque(maxlen=PROTOCOLS_EVERY)  # moments of the last ones
         self._ids: dict[int, int] = {}  # inode → row id
         self._links: dict[int, dict[int, None]] = {}  # inode → ids of its interfaces, in their order
 
@@ -98,11 +111,13 @@ class Namespaces:
         self._traffic.update(changes.get("inside", _NOTHING).rows)
         self._tracking.update(changes.get("tracking", _NOTHING).rows)
         for row_id, counters in changes.get("protocols", _NOTHING).rows.items():
-            self._protocols.setdefault(row_id, _Protocols()).take(counters, clock)
+            self._protocols.setdefault(row_id, _Protocols()).take(counters, clock, self._turn())
+        self._clock = clock
         return touched
 
     def rebuild(self, processes: Mapping[int, int], elapsed: float | None) -> None:
         """Make all rows anew: there are few. `processes` tells how many are inside each, by inode."""
+        turn = self._turn()
         for row_id, namespace in self._namespaces.items():
             ids = self._links.get(namespace.netns, {})
             sums = self._ledger.of_namespace(namespace.netns)
@@ -126,7 +141,7 @@ class Namespaces:
                 failed=traffic.failed,
                 closed=traffic.closed,
                 protocols=protocols.counters if protocols else None,
-                protocol_rates=protocols.rates if protocols else None,
+                protocol_rates=protocols.rates_in(turn) if protocols else None,
                 tracking=self._tracking.get(row_id),
             )
             if row != self.rows.get(row_id):
@@ -160,6 +175,11 @@ class Namespaces:
         """What changes from here on belongs to the next picture."""
         self.changed = set()
         self._before = dict(self._counters)
+        self._pictures.append(self._clock)
+
+    def _turn(self) -> float:
+        """See `_Protocols`."""
+        return self._pictures[0] if len(self._pictures) == PROTOCOLS_EVERY else float("-inf")
 
     def _unlink(self, row_id: int, netns: int | None = None) -> None:
         """Forget an interface, unless it stays in this namespace and keeps its place there."""

@@ -1,4 +1,5 @@
-"""Both ends of a connection on this host: which row is at the other end of a row.
+"""Both ends of a connection on this host: which row is at the other end of a row; where several machines are watched,
+whoever knows them all is asked for the ends that are not here.
 
 Two sockets are one connection if what one takes for itself is what the other talks to, and the other way round; where
 the way between them is translated, `Connection.nat` says who the other one is in truth. Addresses of 127.0.0.0/8 and
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
+from typing import Protocol
 
 from nettop.model import Nat
 from nettop.snapshot import Connection, PeerIndex
@@ -59,17 +61,34 @@ class _Index:
                 self.ids[place] = left if len(left) > 1 else left[0]
 
 
+class Abroad(Protocol):
+    """Who knows the connections of other machines."""
+
+    def prepare(self) -> Iterator[None]:
+        """As `PeerIndex.prepare`."""
+
+    def of(self, row: Connection) -> Connection | None:
+        """The row of another machine at the other end of one that has nobody at the other end on its own."""
+
+
 class Peers(PeerIndex):
     """The index over rows that somebody else keeps, and tells of with `replace`."""
 
-    def __init__(self, rows: Mapping[int, Connection]) -> None:
+    def __init__(self, rows: Mapping[int, Connection], abroad: Abroad | None = None) -> None:
         self._rows = rows
+        self._abroad = abroad
         self._known: _Index | None = None
         self._missed: list[tuple[Connection | None, Connection | None]] | None = None  # while the index is being made
         self._touched: set[int] = set()
 
     def prepare(self) -> Iterator[None]:
         """Make the index in slices, before it is asked; who asks meanwhile has it made at once."""
+        yield from self.prepare_here()
+        if self._abroad is not None:
+            yield from self._abroad.prepare()
+
+    def prepare_here(self) -> Iterator[None]:
+        """The same without other machines."""
         if self._known is not None or self._missed is not None:
             return
         self._missed = []
@@ -87,8 +106,18 @@ class Peers(PeerIndex):
         finally:
             self._missed = None
 
+    @property
+    def asked(self) -> bool:
+        """Somebody has wanted to know: rows say who is at the other end, and have to be told anew when that changes."""
+        return self._known is not None
+
     def of(self, row: Connection) -> Connection | None:
-        """The row at the other end; None where it is not on this host, or not known."""
+        """The row at the other end; None where it is on no machine that is watched, or not known."""
+        peer = self.here(row)
+        return peer if peer is not None or self._abroad is None else self._abroad.of(row)
+
+    def here(self, row: Connection) -> Connection | None:
+        """The row at the other end, where that is on this host."""
         if row.socket.peer_inode is not None:
             return _only(
                 [each for each in self._at(row.socket.peer_inode) if each.socket.inode == row.socket.peer_inode]
@@ -106,7 +135,7 @@ class Peers(PeerIndex):
             if peer is None or peer.socket.proto != proto or true_ends(peer) != turned:
                 return None
             return peer if peer.socket.netns == netns or not (is_loopback(ends[0]) or is_loopback(ends[2])) else None
-        here, there = self._rows_with(proto, ends), self._rows_with(proto, turned)
+        here, there = self.with_ends(proto, ends), self.with_ends(proto, turned)
         inside = [each for each in there if each.socket.netns == netns]
         if inside or is_loopback(ends[0]) or is_loopback(ends[2]):
             here, there = [each for each in here if each.socket.netns == netns], inside
@@ -116,7 +145,7 @@ class Peers(PeerIndex):
 
     def behind(self, row: Connection) -> Nat | None:
         """Whom the process at the other end forwards the connection to, if it is a docker-proxy and says so."""
-        peer = self.of(row) if self._index().proxied.get(row.socket.rport) else None
+        peer = self.here(row) if self._index().proxied.get(row.socket.rport) else None
         if peer is None or peer.process is None or peer.process.comm != _PROXY:
             return None
         return parse_proxy(peer.process.command, peer.socket.proto, peer.socket.lport)
@@ -127,12 +156,12 @@ class Peers(PeerIndex):
             if self._missed is not None:
                 self._missed.append((old, new))
             return
-        if old is not None and new is not None and _same(old, new):
+        if old is not None and new is not None and same_ends(old, new):
             return
         for row, move in ((old, self._known.take_out), (new, self._known.put_in)):
             if row is not None:
                 move(row)
-                peer = self.of(row)
+                peer = self.here(row)
                 if peer is not None:
                     self._touched.add(peer.id)
 
@@ -141,7 +170,8 @@ class Peers(PeerIndex):
         touched, self._touched = self._touched, set()
         return touched
 
-    def _rows_with(self, proto: str, ends: Ends) -> list[Connection]:
+    def with_ends(self, proto: str, ends: Ends) -> list[Connection]:
+        """The rows of a protocol that have these true ends, those that have ended included."""
         return [row for row in self._at(hash(ends)) if row.socket.proto == proto and true_ends(row) == ends]
 
     def _index(self) -> _Index:
@@ -194,7 +224,8 @@ def _place(row: Connection) -> int | None:
     return None if ends is None else hash(ends)
 
 
-def _same(old: Connection, new: Connection) -> bool:
+def same_ends(old: Connection, new: Connection) -> bool:
+    """Whoever is at the other end sees no difference."""
     return old.socket is new.socket and old.nat == new.nat and old.process is new.process and old.ended == new.ended
 
 

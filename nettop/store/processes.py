@@ -6,8 +6,9 @@ import collections
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from nettop.model import NO_TRAFFIC, Change, Namespace, Owner, Process, Traffic, Usage
+from nettop.model import NO_TRAFFIC, Change, Namespace, Owner, Process, Usage
 from nettop.snapshot import ProcessRow
+from nettop.store.books import Books
 from nettop.store.sums import Key, Ledger
 
 _NOTHING: Change = Change({}, [])
@@ -27,8 +28,7 @@ class Processes:
         self._processes: dict[int, Process] = {}
         self._usage: dict[int, Usage] = {}
         self._over: set[int] = set()  # rows of processes that have ended
-        self._traffic: dict[int, Traffic] = {}
-        self._unseen: dict[int, tuple[int, int]] = {}  # row → bytes since the last picture that no socket's row tells
+        self._books = Books()
         self._ids: dict[Key, int] = {}  # a pid may be another process's while the row of an ended one is shown
         self._memory = 0
         self._touched: set[int] = set()
@@ -63,12 +63,7 @@ class Processes:
                 self._over.add(row_id)
                 self._count(self._processes.get(row_id), -1)
         traffic = changes.get("traffic", _NOTHING).rows
-        for row_id, told in traffic.items():
-            before, waiting = self._traffic.get(row_id, NO_TRAFFIC), self._unseen.get(row_id, (0, 0))
-            more = (told.rx_unseen - before.rx_unseen, told.tx_unseen - before.tx_unseen)
-            if more != (0, 0):
-                self._unseen[row_id] = (waiting[0] + more[0], waiting[1] + more[1])
-        self._traffic.update(traffic)
+        self._books.take(traffic)
         self._touched.update(processes.rows, usage.rows, traffic)
         return pids
 
@@ -102,13 +97,13 @@ class Processes:
 
     def tables(self) -> Mapping[str, Mapping[int, Any]]:
         """What a Delta told of processes and is true still, by table and row id."""
-        return {"processes": self._processes, "usage": self._usage, "traffic": self._traffic}
+        return {"processes": self._processes, "usage": self._usage, "traffic": self._books.traffic}
 
     def close_picture(self) -> None:
         """What changes from here on belongs to the next picture."""
         self.changed = set()
         self._touched = set()
-        self._unseen = {}
+        self._books.close_picture()
 
     def _join(
         self,
@@ -120,12 +115,9 @@ class Processes:
         memory: int,
     ) -> ProcessRow:
         sums = self._ledger.of_process(process.key)
-        traffic = self._traffic.get(row_id, NO_TRAFFIC)
+        traffic = self._books.of(row_id)
         counted = sums.counted > 0 or traffic is not NO_TRAFFIC
-        rx_rate, tx_rate = rates.get(process.key, (0.0, 0.0))
-        if elapsed and row_id in self._unseen:
-            rx_more, tx_more = self._unseen[row_id]
-            rx_rate, tx_rate = rx_rate + rx_more / elapsed, tx_rate + tx_more / elapsed
+        rx_rate, tx_rate = self._books.rates(row_id, rates.get(process.key, (0.0, 0.0)), elapsed)
         cpu = self._cpu(row_id, usage, elapsed)
         if not elapsed or cpu or rx_rate or tx_rate:
             self._restless.add(row_id)
@@ -170,8 +162,7 @@ class Processes:
     def _drop(self, row_id: int, pids: set[int]) -> None:
         process = self._processes.pop(row_id, None)
         self._usage.pop(row_id, None)
-        self._traffic.pop(row_id, None)
-        self._unseen.pop(row_id, None)
+        self._books.drop(row_id)
         self._touched.discard(row_id)
         self._restless.discard(row_id)
         if self.rows.pop(row_id, None) is not None:

@@ -48,9 +48,12 @@ class NettopApp(App[None]):
         session: Session | None = None,
         environ: Mapping[str, str] = os.environ,
         utf8: bool | None = None,
+        several: bool = False,
+        elsewhere: bool = False,
     ) -> None:
         """`session` tells how to begin, where not as `config` says; `environ` tells of ssh and the terminal; `utf8`
-        overrules what settings and locale say. Raises ConfigError for keys that cannot be.
+        overrules what settings and locale say; `several` machines are what the source shows, or one that is
+        `elsewhere`. Raises ConfigError for keys that cannot be.
         """
         self.depth = terminal.depth(environ)
         """Colours to draw with: 0, 16 or 256."""
@@ -85,7 +88,8 @@ class NettopApp(App[None]):
                 self.register_theme(each.widgets)
         chosen = theme.theme_for(config.theme, self.depth)
         self.theme = chosen.widgets.name
-        self.main = MainScreen(source, chosen, theme.UNICODE if utf8 else theme.ASCII, config, session, environ)
+        signs = theme.UNICODE if utf8 else theme.ASCII
+        self.main = MainScreen(source, chosen, signs, config, session, environ, several=several, elsewhere=elsewhere)
         commands = {**self.main.commands, **self.main.travelling}
         self.set_keymap({name: commands[name].keys for name in config.keys if name in commands})
         source.set_interval(config.interval)

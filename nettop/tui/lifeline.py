@@ -35,8 +35,8 @@ class Lifeline:
     @classmethod
     def of(cls, snapshot: Snapshot, environ: Mapping[str, str]) -> Lifeline:
         """As of a picture; `environ` is that of the screen."""
-        own = snapshot.host.own_pid if snapshot.host else None
-        return cls(frozenset(process.key for process in _kin(snapshot, own)), _ssh_ends(environ))
+        kin = (process.key for picture in snapshot.pictures() for process in _kin(picture))
+        return cls(frozenset(kin), _ssh_ends(environ))
 
     def holds(self, row: Any) -> bool:
         """The row of a view is one of these processes, or the connection."""
@@ -58,14 +58,14 @@ NOTHING = Lifeline(frozenset(), frozenset())
 """Before the first picture."""
 
 
-def _kin(snapshot: Snapshot, own: int | None) -> Iterator[Process]:
-    """The process with that pid, those it descends from, and if one of them is a terminal multiplexer its clients and
-    those they descend from."""
-    if own is None:
+def _kin(snapshot: Snapshot) -> Iterator[Process]:
+    """The collector of one machine, those it descends from, and if one of them is a terminal multiplexer its clients
+    and those they descend from."""
+    if snapshot.host is None:
         return
     known = {row.process.pid: row.process for row in snapshot.processes.values()}
     found: dict[int, Process] = {}
-    pending = [own]
+    pending = [snapshot.host.own_pid]
     while pending:
         process = known.get(pending.pop())
         if process is None or process.pid == INIT or process.pid in found:

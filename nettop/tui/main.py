@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from nettop.config import DEFAULTS, Config
 from nettop.config.session import Session
+from nettop.fields import View, of_machines
 from nettop.names import Hosts, Names, Services
 from nettop.order import Order
 from nettop.query import QueryError
@@ -60,9 +61,12 @@ class MainScreen(Screen[None]):
         config: Config = DEFAULTS,
         session: Session | None = None,
         environ: Mapping[str, str] = os.environ,
+        *,
+        several: bool = False,
+        elsewhere: bool = False,
     ) -> None:
-        """`session` tells how to begin, where not as `config` says; `environ` of the terminal and of ssh. Raises
-        ConfigError for keys that cannot be."""
+        """`session` tells how to begin, where not as `config` says; `environ` of the terminal and of ssh; `several`
+        machines are watched, or one that is `elsewhere`. Raises ConfigError for keys that cannot be."""
         super().__init__()
         self._compositor = DiffCompositor()
         self.source = source
@@ -77,7 +81,13 @@ class MainScreen(Screen[None]):
         }
         self.travelling = {command.name: command for command in remapped(TRAVELLING, config.keys, others=COMMANDS)}
         session = session or Session.begin(config)
-        self.levels = Levels(session.pane or config.pane, session)
+        self.several = several
+        """More than one machine is watched."""
+        self.elsewhere = several or elsewhere
+        """What is watched is not this machine: where something is changed, it must be said on which one."""
+        self.machines: dict[int, str] = {}
+        """What they are called, by number."""
+        self.levels = Levels(session.pane or config.pane, session, self.known)
         self.known_names: Names = Hosts() if config.resolve else Services()
         """What they are shown by once they are wanted."""
         self.names: Names | None = self.known_names if config.names else None
@@ -92,6 +102,8 @@ class MainScreen(Screen[None]):
         self.lifeline = lifeline.NOTHING
         """What nettop's own session hangs on, as of some pictures ago."""
         self.notice: str | None = None
+        self.unusable: str | None = None
+        """What of the settings is ignored, told for as long as the screen lives."""
         self.attention = Attention()
         self.settled = self.attention.settled
         """Set while the list shows all that was asked of it."""
@@ -106,6 +118,7 @@ class MainScreen(Screen[None]):
         look, signs = self.look, self.signs
         self._host = Line(look.text)
         self._coverage = Line(look.dim)
+        self._unusable = Line(look.warning)
         self._timeline = Line(look.band)
         self._timeline.display = self.journey is not None
         self._tabs = Line(look.band)
@@ -119,6 +132,7 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield self._host
         yield self._coverage
+        yield self._unusable
         yield self._timeline
         yield self._tabs
         yield self._title
@@ -137,6 +151,7 @@ class MainScreen(Screen[None]):
         if snapshot.interval is None and self.latest is not EMPTY and not self.journey:
             self.levels.forget()  # a new stream has begun
         self.latest = snapshot
+        self.machines.update(snapshot.names())
         if self.lifeline is lifeline.NOTHING or snapshot.sequence % KINDRED == 0:
             self.lifeline = self.table.lifeline = self.find_lifeline()
         self._own.tick(snapshot, self.source.memory())
@@ -205,6 +220,8 @@ class MainScreen(Screen[None]):
         width, look, signs = self.size.width, self.look, self.signs
         self._host.show(status.host_line(self.latest, self.source.host_history(), width, look, signs))
         self._coverage.show(status.coverage_line(self.latest, self._own.cost, self.notice, width, look, signs))
+        self._unusable.display = self.unusable is not None
+        self._unusable.show(status.unusable_line(self.unusable, width, look, signs))
         self._tabs.show(status.tabs_line(self.latest, self.levels, self.frozen, width, look, signs))
         if self.journey or self._timeline.display:
             self.show_timeline()
@@ -298,6 +315,10 @@ class MainScreen(Screen[None]):
     def typing(self) -> bool:
         """A filter, or what to look for, is being typed."""
         return self._prompt.display
+
+    def known(self, view: View) -> View:
+        """A view that knows what machines are called."""
+        return of_machines(view, self.machines, several=self.several)
 
     def find_lifeline(self) -> Lifeline:
         """What nettop's own session hangs on now."""

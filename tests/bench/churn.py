@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import select
-import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import NamedTuple
 
-from nettop import wire
 from nettop.collector import spawn
-from nettop.collector.spawn import Running
-from nettop.snapshot import NamespaceRow, Snapshot
-from nettop.store import Store
+from tests.bench.onlookers import NetHogs, Polled, Reader, Seen, row_of
 from tests.bench.tree import pss_bytes
 from tests.support import netns
 
@@ -43,15 +35,6 @@ print(json.dumps([made, time.monotonic() - begun]), flush=True); sys.stdin.readl
 """
 
 
-class Seen(NamedTuple):
-    """What somebody has seen of a storm."""
-
-    connections: float | None
-    """Share, 0..1, as the next one; None where it does not tell."""
-    size: float | None
-    note: str = ""
-
-
 class Storm(NamedTuple):
     """What was made, and what became of the one that counted it."""
 
@@ -63,7 +46,7 @@ class Storm(NamedTuple):
     owned: float
     """Share of ended connections whose process nettop knows."""
     grown: int
-    """Bytes of memory, of the collector, half a minute later against before."""
+    """Bytes of memory, of the collector, when all is over, against before."""
     ss: Seen
     nethogs: Seen
 
@@ -84,17 +67,17 @@ def run_churn(rate: int = 5_000, seconds: float = 10.0, rest: float = 75.0) -> S
 def _watched(name: str, rate: int, seconds: float, rest: float) -> Storm:
     inode = netns.inode(name)
     running = spawn.start(1.0)  # a fork would share memory with this process, and seem to grow as that changes
-    reader = _Reader(running)
+    reader = Reader(running)
     try:
         with _begin(name, _STORM, json.dumps([rate, seconds])) as storm:
             assert storm.stdin is not None
             assert storm.stdout is not None
             storm.stdout.readline()
-            reader.until(lambda shown: _row(shown, inode) is not None)
+            reader.until(lambda shown: row_of(shown, inode) is not None)
             reader.pump(3.0)
             before = pss_bytes([running.pid])
-            polled = _Polled(name)
-            hogs = _NetHogs(name)
+            polled = Polled(name)
+            hogs = NetHogs(name)
             storm.stdin.write("go\n")
             storm.stdin.flush()
             while not select.select([storm.stdout], [], [], 0)[0]:
@@ -103,97 +86,18 @@ def _watched(name: str, rate: int, seconds: float, rest: float) -> Storm:
             made, took = json.loads(storm.stdout.readline())
             reader.until_quiet()
             shown = reader.store.snapshot
-            row = _row(shown, inode)
+            row = row_of(shown, inode)
             assert row is not None
             nettop = Seen(row.opened / made, row.tx_bytes / (made * (ASKED + ANSWERED)))
             owned = shown.coverage.closed_owned / max(1, shown.coverage.closed)
             lost = sum(health.times for health in shown.health if health.source == "sock_destroy")
-            nethogs = hogs.end(made * (ASKED + ANSWERED))
+            caught = hogs.end()
+            nethogs = Seen(None, None if caught is None else caught / (made * (ASKED + ANSWERED)), hogs.note)
             reader.pump(rest)
             grown = pss_bytes([running.pid]) - before
     finally:
         spawn.reap(running, 2.0)
     return Storm(made, took, nettop, lost, owned, grown, Seen(len(polled.seen) / made, None), nethogs)
-
-
-def _row(shown: Snapshot, inode: int) -> NamespaceRow | None:
-    return next((row for row in shown.namespaces.values() if row.namespace.netns == inode), None)
-
-
-class _Reader:
-    """The other end of a collector."""
-
-    def __init__(self, running: Running) -> None:
-        self.store = Store()
-        self._connection = running.connection
-        self._heard = b""
-
-    def pump(self, seconds: float) -> None:
-        """Take in what it tells for so long."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            if select.select([self._connection], [], [], left)[0]:
-                data = self._connection.recv(1 << 20)
-                if not data:
-                    raise EOFError("the collector has ended")
-                *lines, self._heard = (self._heard + data).split(b"\n")
-                for line in lines:
-                    self.store.apply(wire.decode(line))
-
-    def until(self, condition: Callable[[Snapshot], bool], patience: float = 30.0) -> None:
-        """The same until a picture is as wanted."""
-        deadline = time.monotonic() + patience
-        while not condition(self.store.snapshot):
-            self.pump(0.1)
-            if time.monotonic() > deadline:
-                raise TimeoutError("the collector does not tell")
-
-    def until_quiet(self, patience: float = 60.0) -> None:
-        """Take in what it tells until a picture has no more ends than the one before: on a busy machine it lags."""
-        deadline, ended = time.monotonic() + patience, -1
-        while ended != self.store.snapshot.traffic.closed and time.monotonic() < deadline:
-            ended, shown = self.store.snapshot.traffic.closed, self.store.snapshot.sequence
-            while self.store.snapshot.sequence < shown + 2 and time.monotonic() < deadline:
-                self.pump(0.1)
-
-
-class _Polled:
-    """`ss` once a second: the connections it has seen, TIME-WAIT left out as nobody owns it."""
-
-    def __init__(self, name: str) -> None:
-        self.seen: set[str] = set()
-        self._command = ["ss", "-N", name, "-tanH", "state", "connected", "exclude", "time-wait"]
-        self._due = 0.0
-
-    def look(self) -> None:
-        if time.monotonic() >= self._due and shutil.which("ss"):
-            self._due = time.monotonic() + 1.0
-            said = subprocess.run(self._command, capture_output=True, text=True, check=False).stdout
-            self.seen.update(line.split()[3] for line in said.splitlines())
-
-
-class _NetHogs:
-    """`nethogs` in the namespace, which adds up the packets of each process."""
-
-    def __init__(self, name: str) -> None:
-        self._running = None
-        if shutil.which("nethogs"):
-            command = ["ip", "netns", "exec", name, "nethogs", "-a", "-t", "-v", "2", "-d", "1", "lo"]
-            self._running = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace"
-            )
-            time.sleep(1.0)  # it tells nobody when it has begun to capture
-
-    def end(self, moved: int) -> Seen:
-        """The share of `moved` bytes it gives to a program it knows; it counts headers, too, and each packet once."""
-        if self._running is None:
-            return Seen(None, None, "nethogs is not installed")
-        self._running.send_signal(signal.SIGINT)  # else it loses what it has not written yet
-        said = self._running.communicate()[0]
-        last = said.rpartition("Refreshing:")[2]
-        counted = re.findall(r"^(\S+)/\d+/\d+\t([\d.]+)\t([\d.]+)$", last, re.MULTILINE)
-        size = sum(float(sent) + float(received) for program, sent, received in counted if "unknown" not in program)
-        return Seen(None, size / moved, "of bytes, headers included, at a program it knows")
 
 
 def _begin(name: str, program: str, argument: str) -> subprocess.Popen[str]:

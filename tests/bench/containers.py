@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from nettop.collector.collector import Collector
+from nettop.collector.identities import Identities
 from nettop.collector.processes import ProcessTracker
 from nettop.collector.registry import Registry
 from nettop.runtimes.runtimes import Runtimes
@@ -22,7 +23,8 @@ _WARM = 3
 
 _PARTS = (
     (Registry, ("place", "listen", "note_end", "note_cgroups", "take_census", "settle")),
-    (ProcessTracker, ("rename", "belongings", "belongs", "_cgroup")),
+    (ProcessTracker, ("rename", "belongings", "belongs")),
+    (Identities, ("_cgroup",)),
 )
 """All that a tick does for containers."""
 

@@ -13,6 +13,7 @@ from subprocess import Popen
 from typing import NamedTuple
 
 from tests.bench import peers
+from tests.bench.brief import run_brief
 from tests.bench.churn import run_churn
 from tests.bench.containers import measure as measure_containers
 from tests.bench.gestures import GESTURES
@@ -21,6 +22,7 @@ from tests.bench.keys import key_latencies
 from tests.bench.lab import Lab
 from tests.bench.measure import DidNotStartError, Program, first_frame, running, wait_ready
 from tests.bench.record import measure as measure_record
+from tests.bench.remote import measure as measure_remote
 from tests.bench.serve import GUESTS, STALLED
 from tests.bench.serve import measure as measure_serve
 from tests.bench.storm import count_events, missed, run_storm
@@ -149,6 +151,18 @@ def storm(_lab: Lab) -> Iterator[Figure]:
     yield Figure(names[1], left.exits, "", note)
 
 
+def brief(_lab: Lab) -> Iterator[Figure]:
+    """1,000 short connections beside the lab: who has seen how much of them."""
+    seen = run_brief()
+    note = f"of {seen.made} made and {seen.failed} refused in {seen.seconds:.1f} s"
+    yield Figure("ss short connections seen", _percent(seen.ss), "%", "asked once a second")
+    yield Figure("nethogs short bytes seen", _percent(seen.nethogs.size), "%", seen.nethogs.note)
+    yield Figure("nettop short miscounted", seen.miscounted, "", f"bytes, opens, accepts, failures, ends; {note}")
+    yield Figure("nettop short wrong owners", seen.wrong, "")
+    yield Figure("nettop short owners known", _percent(seen.owned), "%", "of both ends of each connection")
+    yield Figure("nettop short messages lost", seen.lost, "", "and told")
+
+
 def churn(_lab: Lab) -> Iterator[Figure]:
     """5,000 connections a second for 10 seconds, beside the lab: who has seen how much of it."""
     storm = run_churn()
@@ -204,6 +218,15 @@ def record(_lab: Lab) -> Iterator[Figure]:
     yield Figure("nettop jump to any time", day.longest, "s", note)
 
 
+def remote(_lab: Lab) -> Iterator[Figure]:
+    """Another machine, with a lab of its own."""
+    cost = measure_remote()
+    note = f"no nettop there: {cost.code / 1e3:.0f} KB of code are sent"
+    yield Figure("nettop remote first picture", cost.first, "s", note)
+    note = f"1,000 sockets; {cost.begun / 1e3:.0f} KB in the first seconds"
+    yield Figure("nettop remote bytes a second", cost.second / 1e3, "KB", note)
+
+
 SECTIONS: Mapping[str, Callable[[Lab], Iterator[Figure]]] = {
     "listing": listing,
     "running": run,
@@ -211,11 +234,13 @@ SECTIONS: Mapping[str, Callable[[Lab], Iterator[Figure]]] = {
     "keys": keys,
     "bytes": written,
     "storm": storm,
+    "brief": brief,
     "churn": churn,
     "containers": containers,
     "idle": idle,
     "serve": serve,
     "record": record,
+    "remote": remote,
 }
 
 

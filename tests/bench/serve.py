@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +17,8 @@ from tests.support.serving import mute, serving
 
 GUESTS, STALLED = 50, 5
 """Guests, and how many of them read nothing."""
-_WARM_UP, _WINDOW = 4.0, 15.0
-"""Seconds, of each measurement. Everybody has been told everything after the first, and who stalls is known to."""
-_ROUNDS = 2
-"""One guest and many take turns: these machines are shared."""
+_WARM_UP, _WINDOW = 8.0, 30.0
+"""Seconds. Everybody has been told everything after the first, and who stalls is known to."""
 
 
 class Cost(NamedTuple):
@@ -36,42 +36,43 @@ class Cost(NamedTuple):
 
 
 def measure() -> Cost:
-    """Serve the machine as it is."""
-    one, many, missed = [], [], 0
-    with serving("--max-cpu", "100") as made:
-        for _ in range(_ROUNDS):
-            one.append(_cost(made.path, made.process.pid, 1, 0)[0])
-            cost, lost = _cost(made.path, made.process.pid, GUESTS, STALLED)
-            many.append(cost)
-            missed += lost
+    """Two services at the same time, one with a guest and one with many: whatever else happens on this machine costs
+    both of them the same."""
+    with serving("--max-cpu", "100") as few, serving("--max-cpu", "100") as many:
+        pids = few.process.pid, many.process.pid
+        with contextlib.ExitStack() as connections:
+            for _ in range(STALLED):
+                connections.enter_context(mute(many.path))
+            readers = [connections.enter_context(_reader(many.path)) for _ in range(GUESTS - STALLED)]
+            everybody = [*readers, connections.enter_context(_reader(few.path))]
+            _read(everybody, _WARM_UP)
+            before, began = [cpu_seconds([pid]) for pid in pids], time.monotonic()
+            told = _read(everybody, _WINDOW)
+            one, more = (
+                100 * (cpu_seconds([pid]) - used) / (time.monotonic() - began)
+                for pid, used in zip(pids, before, strict=True)
+            )
+            ticks = [told[reader.fileno()] for reader in readers]
         time.sleep(_WARM_UP)
-        idle = _cost(made.path, made.process.pid, 0, 0)[0]
-    return Cost(min(one), min(many), idle, missed)
+        used = cpu_seconds([few.process.pid])
+        time.sleep(_WINDOW)
+        idle = 100 * (cpu_seconds([few.process.pid]) - used) / _WINDOW
+    # the window may end between two of them who are told the same
+    return Cost(one, more, idle, sum(max(ticks) - each for each in ticks if max(ticks) - each > 1))
 
 
-def _cost(path: Path, pid: int, count: int, stalled: int) -> tuple[float, int]:
-    """Percent of a processor with so many guests, and how many ticks readers missed."""
-    mutes = [mute(path) for _ in range(stalled)]
-    readers = {made.fileno(): made for made in (mute(path) for _ in range(count - stalled))}
-    for reader in readers.values():
-        reader.send(encode(1, SetInterval(1.0)))
-    told = dict.fromkeys(readers, 0)
-    try:
-        _read(readers, told, _WARM_UP)
-        told = dict.fromkeys(readers, 0)
-        before, began = cpu_seconds([pid]), time.monotonic()
-        _read(readers, told, _WINDOW)
-        used, elapsed = cpu_seconds([pid]) - before, time.monotonic() - began
-    finally:
-        for connection in (*mutes, *readers.values()):
-            connection.close()
-    most = max(told.values(), default=0)
-    return 100 * used / elapsed, sum(most - ticks for ticks in told.values() if most - ticks > 1)
+def _reader(path: Path) -> socket.socket:
+    """A guest who wants a tick a second."""
+    made = mute(path)
+    made.send(encode(1, SetInterval(1.0)))
+    return made
 
 
-def _read(readers: dict[int, socket.socket], told: dict[int, int], seconds: float) -> None:
-    """Take what comes, and count the ticks in it."""
+def _read(readers: list[socket.socket], seconds: float) -> Counter[int]:
+    """Take what comes, and count the ticks in it, by file descriptor."""
+    told: Counter[int] = Counter()
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
-        for descriptor in select.select(list(readers), [], [], left)[0]:
-            told[descriptor] += os.read(descriptor, 1 << 20).count(b'"complete":true')
+        for reader in select.select(readers, [], [], left)[0]:
+            told[reader.fileno()] += os.read(reader.fileno(), 1 << 20).count(b'"complete":true')
+    return told

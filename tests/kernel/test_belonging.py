@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="making cgroups needs root"),
 ]
 
-A, B = "a1" * 32, "b2" * 32
+A, B = secrets.token_hex(32), secrets.token_hex(32)
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 """The kernel gives the next process the pid after it."""
 
@@ -129,19 +130,35 @@ def test_what_has_been_shown_long_enough_after_its_end_is_forgotten(
     assert container(watch.tick(), A) is None
 
 
+def in_state(container_id: str, right: str) -> Callable[[Snapshot], bool]:
+    """(picture) → whether that container is in that state."""
+    return lambda picture: (row := container(picture, container_id)) is not None and row.container.state == right
+
+
 def test_the_kernel_tells_that_a_container_is_paused_where_no_runtime_does(
     watch: Watch, boxes: tuple[cgroups.Cgroup, cgroups.Cgroup]
 ) -> None:
     with sleeping() as made:
         boxes[0].put(made.pid)
-
-        def state(right: str) -> Callable[[Snapshot], bool]:
-            return lambda picture: (row := container(picture, A)) is not None and row.container.state == right
-
-        watch.until(state("running"))
+        watch.until(in_state(A, "running"))
         boxes[0].freeze(True)
         try:
-            watch.until(state("paused"))
+            watch.until(in_state(A, "paused"))
         finally:
             boxes[0].freeze(False)
-        watch.until(state("running"))
+        watch.until(in_state(A, "running"))
+
+
+def test_the_next_container_of_a_name_is_not_taken_for_the_one_before() -> None:
+    name = secrets.token_hex(32)
+    with Watch(runtimes=Runtimes({})) as watch:
+        for _ in range(2):
+            with cgroups.occupied(f"/docker/{name}"):
+                watch.until(in_state(name, "running"))
+                box = cgroups.Cgroup(f"/docker/{name}")
+                box.freeze(True)
+                try:
+                    watch.until(in_state(name, "paused"))
+                finally:
+                    box.freeze(False)
+            watch.until(in_state(name, "exited"))

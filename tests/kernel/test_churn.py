@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from nettop.snapshot import Connection, Snapshot
-from tests.support.churn import Churn, Client
+from tests.support.churn import Churn, Client, ends_of
 from tests.support.sockets import SocketRoom
 from tests.support.watching import Pumped, namespace
 
@@ -81,16 +81,11 @@ def check_processes(picture: Snapshot, clients: list[Client], churn: Churn) -> N
 
 def judge_owners(picture: Snapshot, rooms: list[SocketRoom], clients: list[Client], churn: Churn) -> tuple[int, int]:
     """How many rows of connections have the right owner and how many none; there must be no wrong one."""
-    by_end: dict[tuple[str, int | None, int | None], int] = {
-        (client.netns, port, client.server): client.pid for client in clients for port in client.ports
-    }
+    truths = ends_of(clients, churn.servers)
     verdicts: collections.Counter[str] = collections.Counter()
     for room in rooms:
         for row in connections(picture, room):
-            ends = row.socket.lport, row.socket.rport
-            truth = by_end.get((room.name, *ends)) or (
-                churn.servers[room.name] if (room.name, *ends[::-1]) in by_end else None
-            )
+            truth = truths.get((room.name, row.socket.lport or 0, row.socket.rport or 0))
             if truth is not None:
                 verdicts["unknown" if not row.owners else "right" if row.owners[0].pid == truth else "wrong"] += 1
     assert not verdicts["wrong"]

@@ -56,7 +56,7 @@ def run(engine: Engine) -> Iterator[Callable[..., str]]:
     there = engine("ps", "-aq", "--no-trunc").split()
     for container_id in reversed(started):  # who lends another its network goes last
         if container_id in there:
-            engine("rm", "-f", container_id)
+            engine.remove(container_id)
 
 
 def soon(watch: Watch, find: Callable[[Snapshot], T | None]) -> T:
@@ -160,7 +160,7 @@ def test_a_container_that_joins_a_second_network_has_the_interfaces_of_both(
 
         assert soon(watch, interfaces).keys() >= {"lo", "eth0", "eth1"}
     finally:
-        engine("rm", "-f", "both")
+        engine.remove("both")
         engine("network", "rm", "back")
 
 
@@ -178,12 +178,12 @@ def test_it_follows_a_container_that_is_renamed_paused_restarted_and_removed(
     soon(watch, row_of(container_id, lambda row: row.container.state == "paused"))
     engine("unpause", "new")
     soon(watch, row_of(container_id, lambda row: row.container.state == "running"))
-    engine("restart", "-t", "0", "new")
+    engine.restart("new")
     again = soon(
         watch, row_of(container_id, lambda new: new.container.pid not in (None, row.container.pid) and new.processes)
     )
     assert (again.id, again.container.state) == (row.id, "running"), "the same container"
-    engine("rm", "-f", "new")
+    engine.remove("new")
     assert soon(watch, row_of(container_id, lambda row: row.ended)).container.state in ("exited", "removing")
 
 

@@ -22,8 +22,9 @@ pytestmark = [
 ]
 
 TROUBLE = ("degraded", "unavailable", "lossy")
-NEVER_HERE = ("owners",)
-"""Even root may not trace what has more capabilities than a sandbox gives it."""
+NOT_OURS = ("owners", "runtime")
+"""Even root may not trace what has more capabilities than a sandbox gives it; and whether an engine of containers
+answers is no matter of rights: there may be a container here whose engine is just being started, or has ended."""
 
 
 def without(*capabilities: str) -> tuple[str, ...]:
@@ -41,7 +42,8 @@ def consult(who: tuple[str, ...]) -> tuple[int, dict[str, dict[str, Any]]]:
 
 
 def troubles(checks: dict[str, dict[str, Any]]) -> set[str]:
-    return {name for name, check in checks.items() if check["state"] in TROUBLE and name not in NEVER_HERE}
+    suffering = {name for name, check in checks.items() if check["state"] in TROUBLE}
+    return {name for name in suffering if name.partition(":")[0] not in NOT_OURS}
 
 
 def test_root_on_the_host_misses_nothing() -> None:
@@ -51,7 +53,7 @@ def test_root_on_the_host_misses_nothing() -> None:
         pytest.skip("this is not the initial pid and user namespace")
     code, checks = consult(())
     assert troubles(checks) == set()
-    assert code == (1 if checks.get("owners", {}).get("state") in TROUBLE else 0)
+    assert code == any(check["state"] in TROUBLE for check in checks.values())
     assert {"kernel", "python", "terminal", "cost", "cn_proc", "sock_diag:tcp", "close", "actions"} <= checks.keys()
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,9 @@ import pytest
 from nettop.export.account import Account
 from nettop.fields import CONTAINERS, NAMESPACES, PROCESSES, View
 from tests.support.metrics import Samples, exported, parse, total, value
+from tests.support.prometheus import prometheus, query
+from tests.support.restricted import PYTHON, UNPRIVILEGED, staged
+from tests.support.serving import serving
 from tests.support.sockets import SocketRoom
 from tests.support.watching import DEADLINE, Watch, process
 
@@ -49,9 +52,9 @@ def until(ask: Callable[[], T | None], seconds: float = 30.0) -> T:
 
 
 @contextlib.contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(*arguments: str, program: Sequence[str] = NETTOP) -> Iterator[subprocess.Popen[str]]:
     """`nettop export`, which must end by SIGTERM as if nothing had been."""
-    with subprocess.Popen([*NETTOP, "export", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT) as nettop:
+    with subprocess.Popen([*program, "export", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT) as nettop:
         try:
             yield nettop
             nettop.send_signal(signal.SIGTERM)
@@ -143,11 +146,24 @@ def test_it_serves_what_the_plain_views_print_and_leaves_quietly(room: SocketRoo
         (listener,) = printed("connections", "-f", f"netns={room.netns} state=LISTEN")
         at = {"namespace": room.name, "address": "127.0.0.1", "port": "8080", "program": listener["comm"]}
         assert value(said, "listener_queue", **at) == listener["recvq"] == 3
-        assert value(said, "listener_queue_most", **at) == listener["sendq"] == 4
+        assert value(said, "listener_queue_limit", **at) == listener["sendq"] == 4
         assert value(said, "listener_queue_fill_ratio", **at) == 0.75
         assert value(said, "listener_rx_bytes_total", **at) == 5 * MOVED
     with pytest.raises(ConnectionRefusedError):
         scrape(host, port)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv (util-linux) is not installed")
+def test_an_ordinary_user_exports_what_a_service_tells(room: SocketRoom) -> None:
+    of_a_user = staged(*UNPRIVILEGED, PYTHON, "-s", "-m", "nettop", "--config", os.devnull)
+    with (
+        serving() as made,
+        running("--listen", "127.0.0.1:0", "--connect", str(made.path), program=of_a_user) as nettop,
+    ):
+        host, port = address(nettop)
+        said = until(lambda: scrape(host, port))
+    assert value(said, "namespace_rx_bytes_total", namespace=room.name) == 5 * MOVED, "which only root can see"
+    assert total(said, "listener_queue", namespace=room.name) == 3
 
 
 def test_a_connection_that_comes_and_goes_counts_for_the_listener(room: SocketRoom) -> None:
@@ -241,43 +257,6 @@ def test_without_prometheus_client_it_says_what_to_install(tmp_path: Path) -> No
 
 
 # --- a real Prometheus ------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[str]:
-    """A Prometheus that scrapes the target every second, with nettop's alerts; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
-    (folder / "prometheus.yml").write_text(
-        json.dumps(  # which is YAML, too
-            {
-                "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-                "rule_files": [str(ROOT / "nettop" / "export" / "rules.yml")],
-                "scrape_configs": [{"job_name": "nettop", "static_configs": [{"targets": [target]}]}],
-            }
-        )
-    )
-    command = [
-        "prometheus",
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={listen}",
-        "--log.level=error",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            yield listen
-        finally:
-            server.terminate()
-            server.wait(DEADLINE)
-
-
-def query(listen: str, path: str, **parameters: str) -> Any:
-    """What the API of Prometheus answers; None as long as it does not."""
-    url = f"http://{listen}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=DEADLINE) as answer:
-        return json.load(answer)["data"]
-    return None
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")

@@ -8,7 +8,8 @@ import socket
 
 import pytest
 
-from nettop.kernel.inet_diag import PROTOCOLS, InetTable, Sought
+from nettop.kernel.inet_diag import InetTable, Sought
+from nettop.kernel.inet_protocols import PROTOCOLS
 from nettop.kernel.netlink import DiagSocket
 from tests.support.sockets import SocketRoom
 

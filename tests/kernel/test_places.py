@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,18 +19,7 @@ from tests.unit.test_runtimes import answer, served
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="making cgroups needs root")]
 
-ID = "5e" * 32
-
-
-@contextlib.contextmanager
-def contained(container_id: str) -> Iterator[None]:
-    """A process in a cgroup like those of Docker."""
-    with cgroups.made(f"/docker/{container_id}") as box, subprocess.Popen(["sleep", "60"]) as process:
-        try:
-            box.put(process.pid)
-            yield
-        finally:
-            process.kill()
+ID = secrets.token_hex(32)
 
 
 @pytest.mark.parametrize("start", [spawn.fork, spawn.start], ids=["forked", "started"])
@@ -39,7 +27,7 @@ def test_a_container_is_called_as_the_runtime_at_the_place_in_the_settings_says(
     start: Callable[..., spawn.Running], tmp_path: Path
 ) -> None:
     document = {"Id": ID, "Name": "/from-the-settings", "State": {"Status": "running"}}
-    with contained(ID), served(tmp_path / "engine.sock", answer(document)) as path:
+    with cgroups.occupied(f"/docker/{ID}"), served(tmp_path / "engine.sock", answer(document)) as path:
         config = parse_config(f'runtimes.docker = "{path}"'.encode(), "config.toml")
         reader = Reader(start(INTERVAL, places={**PLACES, **config.runtimes}))
         try:

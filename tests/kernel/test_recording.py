@@ -46,21 +46,10 @@ def recording(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     command = [*NETTOP, "record", str(path), "-d", "0.3", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         try:
-            deadline = time.monotonic() + 60
-            while not path.exists() or path.stat().st_size < 100 or len(_ticks(path)) < 2:
-                assert time.monotonic() < deadline, "nothing is recorded"
-                time.sleep(0.05)
+            taping.wait_for_ticks(path, 2)
             yield running
         finally:
             running.kill()
-
-
-def _ticks(path: Path) -> list[float]:
-    """The times of a recording."""
-    reader = Reader.open(path)
-    times = [frame.header.time for number in range(len(reader.segments)) for frame in reader.frames(number)]
-    reader.close()
-    return times
 
 
 def printed(*arguments: str) -> list[dict[str, object]]:
@@ -122,20 +111,55 @@ def test_a_plain_view_tells_of_any_time_in_a_file(tmp_path: Path) -> None:
         assert printed("processes", "--from", str(path), "--at", str(before)), "who holds it is kept with it"
 
 
+def test_tables_of_several_times_say_of_which_each_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.rec"
+    times = [moments.write(picture.time) for picture in taping.tape(path, taping.busy(4))]
+    command = [*NETTOP, "processes", "--from", str(path), "--between", "start", "end"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert [line for line in said if line in times] == times
+    without = subprocess.run([*command, "--no-header"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert not set(times) & set(without.splitlines())
+
+
 def test_it_goes_on_after_a_kill_and_ends_by_a_signal(tmp_path: Path) -> None:
     path = tmp_path / "a.rec"
     for ending in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-        before = len(_ticks(path)) if path.exists() else 0
+        before = taping.ticks_in(path)
         with recording(path) as running:
-            deadline = time.monotonic() + 60
-            while len(_ticks(path)) < before + 2 and time.monotonic() < deadline:
-                time.sleep(0.05)
+            taping.wait_for_ticks(path, before + 2)
             running.send_signal(ending)
             assert running.wait(20) == (-ending if ending == signal.SIGKILL else 0)
-        assert len(_ticks(path)) >= before + 2
+        assert taping.ticks_in(path) >= before + 2
     reader = Reader.open(path)
     assert not reader.damage
     assert len(reader.segments) >= 3
+
+
+def fill(path: Path) -> None:
+    """Write a file until the disk is full, which raises OSError."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 12))
+
+
+def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16M", "tmpfs", str(tmp_path)], check=True)
+    try:
+        path, filler = tmp_path / "a.rec", tmp_path / "filler"
+        with recording(path) as running:
+            with pytest.raises(OSError, match="No space left"):
+                fill(filler)
+            assert running.stderr is not None
+            assert running.stderr.readline().endswith(
+                "No space left on device; nothing is recorded until there is room\n"
+            )
+            told = taping.ticks_in(path)
+            filler.unlink()
+            assert running.stderr.readline().endswith("there is room again: recording goes on\n")
+            taping.wait_for_ticks(path, told + 2)
+        assert not Reader.open(path).damage
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 @pytest.mark.parametrize(
@@ -200,13 +224,14 @@ async def test_one_goes_back_over_the_last_minutes_and_returns() -> None:
         past.begin()
         assert past.journey is not None
         stopped = pictures[-1].time
-        past.journey.step(-2)
+        journey = past.journey
+        journey.step(-2)
         await until(lambda: pictures[-1].time < stopped)
         assert pictures[-1].time in printed_then, "it was shown before, and is the same now"
         assert not (await source.ask(None)).ok  # type: ignore[arg-type]  # whatever it is
         back = len(pictures)
-        await asyncio.sleep(0.5)
-        assert len(pictures) == back, "the present does not show through"
+        await until(lambda: journey.span[1] > stopped)
+        assert len(pictures) == back, "the present goes on, and does not show through"
         past.end()
         await until(lambda: past.journey is None)
         returned = pictures[-1].time

@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 
 from nettop import live
+from nettop.recording.frames import Kind
+from nettop.recording.reader import Reader
 from nettop.requests import SetInterval
 from nettop.service import client
 from nettop.service.served import Served
 from nettop.snapshot import Snapshot
-from tests.support.restricted import UNPRIVILEGED, run
+from tests.support import taping
+from tests.support.restricted import NOBODY, PYTHON, UNPRIVILEGED, run, staged
 from tests.support.serving import DEADLINE, Serving, guests, listed, mute, program, rows, serving
 from tests.support.sockets import SocketRoom
 
@@ -88,6 +91,38 @@ print([(row.source, row.reason) for row in store.snapshot.health if row.source =
 @pytest.mark.parametrize("view", ["processes", "connections", "namespaces", "containers", "events"])
 def test_every_view_comes_from_a_service(service: Serving, view: str) -> None:
     listed(UNPRIVILEGED, service, view, "-n", "2", "-d", "0.5")
+
+
+def test_a_recording_comes_from_a_service_and_from_the_next_one_when_that_ends() -> None:
+    with serving() as made:
+        folder = made.path.parent / "recordings"
+        folder.mkdir()
+        os.chown(folder, NOBODY, NOBODY)
+        path = folder / "a.rec"
+        arguments = ("--config", os.devnull, "record", str(path), "-d", "0.5", "--connect", str(made.path))
+        command = staged(*UNPRIVILEGED, PYTHON, "-s", "-m", "nettop", *arguments)
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as recording:
+            assert recording.stderr is not None
+            try:
+                told = taping.wait_for_ticks(path, 2)
+                made.end(signal.SIGKILL)
+                assert recording.stderr.readline().endswith(
+                    "the service ended (it closed the connection); looking for it\n"
+                )
+                made.start()
+                taping.wait_for_ticks(path, told + 2)
+                recording.terminate()
+                assert recording.wait(DEADLINE) == 0
+            finally:
+                recording.kill()
+        reader = Reader.open(path)
+        assert [segment.kind for segment in reader.segments] == [Kind.BEGIN, Kind.BEGIN]
+        assert not reader.damage
+        printed = rows(
+            run(("env",), "-m", "nettop", "processes", "--json", "--from", str(path), "-f", f"pid={os.getpid()}")
+        )
+        assert printed[0]["netns"] is not None, "which only root can see"
+        assert printed[0]["command"] == printed[0]["comm"], "which the policy hides"
 
 
 # --- many ----------------------------------------------------------------------------------------------------------

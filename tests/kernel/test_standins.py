@@ -4,11 +4,10 @@ The answers have the form that the runtime named beside each gives them."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
+import secrets
 import time
-from collections.abc import Iterator
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +23,13 @@ from tests.unit.test_runtimes import MISBEHAVIOUR, Behaviour, answer, served
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="making cgroups needs root")]
 
-ID = "7c" * 32
-POD = "2942c55e-c9cb-428a-93f4-eaf89c1f3ce0"
+ID = secrets.token_hex(32)
+POD = str(uuid.uuid4())
+"""Of this run alone: whoever else tests on this machine has cgroups of their own."""
 SLICE = f"kubepods-besteffort-pod{POD.replace('-', '_')}.slice"
 IN_DOCKER = f"/docker/{ID}"
 IN_CRIO = f"/kubepods.slice/{SLICE}/crio-{ID}.scope"
 IN_POD = f"/kubepods/besteffort/pod{POD}/{ID}"
-
-
-@contextlib.contextmanager
-def contained(path: str) -> Iterator[int]:
-    """The pid of a process in a cgroup at this path."""
-    with cgroups.made(path) as box, subprocess.Popen(["sleep", "60"]) as made:
-        try:
-            box.put(made.pid)
-            yield made.pid
-        finally:
-            made.kill()
 
 
 def docker_says(labels: dict[str, str], name: str = "/x", **state: Any) -> dict[str, Any]:
@@ -127,7 +116,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 def test_what_a_runtime_says_is_in_the_row_within_two_ticks(case: str, tmp_path: Path) -> None:
     cgroup, runtime, said, expected = CASES[case]
     with (
-        contained(cgroup) as pid,
+        cgroups.occupied(cgroup) as pid,
         served(tmp_path / "s", answer(said)) as path,
         Watch(runtimes=Runtimes({runtime: (path,)})) as watch,
     ):
@@ -152,7 +141,7 @@ BAD: dict[str, tuple[Behaviour, str]] = {
 def test_a_runtime_that_misbehaves_costs_nothing_but_a_reason(behaviour: str, tmp_path: Path) -> None:
     behave, reason = BAD[behaviour]
     with (
-        contained(IN_DOCKER) as pid,
+        cgroups.occupied(IN_DOCKER) as pid,
         served(tmp_path / "s", behave) as path,
         Watch(runtimes=Runtimes({"docker": (path,)})) as watch,
     ):
@@ -175,7 +164,7 @@ def test_a_name_with_control_characters_is_told_as_it_is_and_never_printed_so(tm
         return row if row and "owned" in row.container.name else None
 
     with (
-        contained(IN_DOCKER),
+        cgroups.occupied(IN_DOCKER),
         served(tmp_path / "s", answer(docker_says({"\x1b[2J": evil}, evil))) as path,
         Watch(runtimes=Runtimes({"docker": (path,)})) as watch,
     ):

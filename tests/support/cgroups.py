@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,17 @@ def made(path: str) -> Iterator[Cgroup]:
     finally:
         for directory in reversed(new):
             _remove(directory)
+
+
+@contextlib.contextmanager
+def occupied(path: str) -> Iterator[int]:
+    """The pid of a process in a cgroup at this path."""
+    with made(path) as cgroup, subprocess.Popen(["sleep", "600"]) as process:
+        try:
+            cgroup.put(process.pid)
+            yield process.pid
+        finally:
+            process.kill()
 
 
 def remove_tree(directory: Path) -> None:

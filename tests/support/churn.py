@@ -12,7 +12,7 @@ import json
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -74,6 +74,13 @@ class Client(NamedTuple):
     sent: int
     """Bytes of payload."""
     received: int
+
+
+def ends_of(clients: Sequence[Client], servers: Mapping[str, int]) -> dict[tuple[str, int, int], int]:
+    """Whose each end of each connection was: namespace, own port and the other one → pid. `servers` as in `Churn`."""
+    near = {(client.netns, port, client.server): client.pid for client in clients for port in client.ports}
+    far = {(name, server, port): servers[name] for name, port, server in near}
+    return {**near, **far}
 
 
 class Churn:

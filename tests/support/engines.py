@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support import netns
@@ -50,6 +50,13 @@ class Docker:
         """Start a container; its id in full."""
         return self("run", "-d", "--name", name, *LIMITS, *options, self.image, *command).strip()
 
+    def restart(self, name: str) -> None:
+        self("restart", "-t", "0", name)
+
+    def remove(self, *names: str) -> None:
+        """Take containers away, whatever they do."""
+        self("rm", "-f", *names)
+
     def inspect(self, name: str) -> Any:
         return json.loads(self("inspect", name))[0]
 
@@ -70,18 +77,14 @@ class Docker:
 def docker(home: Path, netns_name: str | None = None) -> Iterator[Docker]:
     """A Docker Engine with a busybox image, its directories in `home`, in a namespace of that name or one of its own;
     skips where Docker is not installed."""
-    _need("dockerd", "docker", "busybox", "iptables")
+    _need("dockerd", "docker", "busybox", "iptables", "setpriv")
     with _own_namespace() if netns_name is None else contextlib.nullcontext(netns_name) as name:
         engine = Docker(name, home)
         # nsenter, not `ip netns exec`: the latter's own /sys lacks the cgroups
         command = ["nsenter", f"--net=/run/netns/{name}", "dockerd", "--storage-driver=vfs"]
         command += ["--data-root", str(home / "data"), "--exec-root", str(engine.state)]
         command += ["--pidfile", str(home / "pid"), "-H", f"unix://{engine.socket}"]
-        with (
-            _gone_again("docker"),
-            _unmounted(engine.state / "netns"),
-            _daemon(command, home / "log", lambda: engine("version")),
-        ):
+        with _gone_again("docker"), _daemon(command, home, lambda: engine("version")):
             tar = subprocess.run(["tar", "-C", str(rootfs(home)), "-c", "."], check=True, capture_output=True).stdout
             subprocess.run(
                 ["docker", "-H", f"unix://{engine.socket}", "import", "-", engine.image],
@@ -93,9 +96,9 @@ def docker(home: Path, netns_name: str | None = None) -> Iterator[Docker]:
             try:
                 yield engine
             finally:
-                running = engine("ps", "-aq").split()
-                if running:
-                    engine("rm", "-f", *running)
+                left = engine("ps", "-aq").split()
+                if left:
+                    engine.remove(*left)
 
 
 class Containerd:
@@ -111,7 +114,8 @@ class Containerd:
 
     def run(self, name: str, *options: str, command: tuple[str, ...] = ("/bin/sleep", "600")) -> int:
         """Start a container; its first process."""
-        self("run", "-d", *options, "--rootfs", str(rootfs(self._home)), name, *command)
+        places = ("--runc-root", str(self._home / "runc"), "--fifo-dir", str(self._home / "fifo"))
+        self("run", "-d", *places, *options, "--rootfs", str(rootfs(self._home)), name, *command)
         return int((self.state / "io.containerd.runtime.v2.task/default" / name / "init.pid").read_text())
 
     def remove(self, name: str) -> None:
@@ -123,7 +127,7 @@ class Containerd:
 @contextlib.contextmanager
 def containerd(home: Path) -> Iterator[Containerd]:
     """A containerd, its directories in `home`; skips where it is not installed."""
-    _need("containerd", "ctr", "runc", "busybox")
+    _need("containerd", "ctr", "runc", "busybox", "setpriv")
     engine = Containerd(home)
     (home / "config.toml").write_text(
         f"""version = 2
@@ -137,7 +141,7 @@ address = "{home}/ttrpc.sock"
 """
     )
     command = ["containerd", "-c", str(home / "config.toml")]
-    with _gone_again("default"), _daemon(command, home / "log", lambda: engine("version")):
+    with _gone_again("default"), _daemon(command, home, lambda: engine("version")):
         try:
             yield engine
         finally:
@@ -158,7 +162,7 @@ class Podman:
         self.socket = home / "podman.sock"
         self.command = ["nsenter", f"--net=/run/netns/{netns}"]
         self.command += ["podman", "--root", str(home / "root"), "--runroot", str(home / "run")]
-        self.command += ["--network-config-dir", str(home / "networks")]
+        self.command += ["--tmpdir", str(home / "tmp"), "--network-config-dir", str(home / "networks")]
         # crun, the usual one, refuses machines that have version 1 and version 2 of cgroups
         self.command += ["--runtime", str(shutil.which("runc")), "--cgroup-manager=cgroupfs"]
         self._rootfs = rootfs(home)
@@ -171,6 +175,24 @@ class Podman:
         """Start a container; its id in full."""
         limits = (*LIMITS, "--ulimit", "nproc=1000:1000")
         return self("run", "-d", "--name", name, *limits, *options, "--rootfs", str(self._rootfs), *command).strip()
+
+    def restart(self, name: str) -> None:
+        # its own restart now and then begins the new one before the old one is cleared away, and fails
+        self("stop", "-t", "0", name)
+        self("start", name)
+
+    def remove(self, *names: str) -> None:
+        """Take containers away, whatever they do: podman gives up on one that ends, or starts again, at that moment."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self("rm", "--force", "--ignore", "--time", "0", *names)
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def inspect(self, name: str) -> Any:
         return json.loads(self("inspect", name))[0]
@@ -191,22 +213,24 @@ class Podman:
 @contextlib.contextmanager
 def podman(netns_name: str | None = None) -> Iterator[Podman]:
     """podman's service, in a namespace of that name or one of its own; skips where it is not installed."""
-    _need("podman", "runc", "busybox", "iptables")
+    _need("podman", "runc", "busybox", "iptables", "setpriv")
     home = Path(tempfile.mkdtemp(prefix="podman"))  # podman refuses paths of more than 50 characters
     with (
         _own_namespace() if netns_name is None else contextlib.nullcontext(netns_name) as name,
         _gone_again("libpod_parent"),
-        _unmounted(home),
     ):
         engine = Podman(name, home)
         command = [*engine.command, "system", "service", "--time=0", f"unix://{engine.socket}"]
-        with _daemon(command, home / "log", lambda: _connect(engine.socket)):
-            try:
-                yield engine
-            finally:
-                for container in engine("ps", "-aq").split():
-                    engine("rm", "-f", "-t", "0", container)
-        shutil.rmtree(home, ignore_errors=True)
+        try:
+            with _daemon(command, home, lambda: _connect(engine.socket)):
+                try:
+                    yield engine
+                finally:
+                    left = engine("ps", "-aq").split()
+                    if left:
+                        engine.remove(*left)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def rootfs(home: Path) -> Path:
@@ -223,29 +247,17 @@ def rootfs(home: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _unmounted(directory: Path) -> Iterator[None]:
-    """What an engine leaves mounted in a directory is gone afterwards."""
-    try:
-        yield
-    finally:
-        for mount in directory.glob("*"):
-            subprocess.run(["umount", str(mount)], check=False, capture_output=True)
-
-
-@contextlib.contextmanager
-def _gone_again(*names: str) -> Iterator[None]:
-    """Cgroups of these names, which engines make for their containers and leave, and what the network plugins remember
-    are not there afterwards if they were not before."""
-    cgroups = [path for name in names for pattern in (name, f"*/{name}") for path in CGROUPS.glob(pattern)]
+def _gone_again(name: str) -> Iterator[None]:
+    """Cgroups of this name, which engines make for their containers and leave, are not there afterwards, except those
+    in use; nor is what the network plugins remember, if it was not before."""
     remembered = CNI_STATE.exists()
     try:
         yield
     finally:
         if not remembered:
             shutil.rmtree(CNI_STATE, ignore_errors=True)
-        for name in names:
-            for path in {*CGROUPS.glob(name), *CGROUPS.glob(f"*/{name}")}.difference(cgroups):
-                remove_tree(path)
+        for path in (*CGROUPS.glob(name), *CGROUPS.glob(f"*/{name}")):
+            remove_tree(path)
 
 
 @contextlib.contextmanager
@@ -261,23 +273,47 @@ def _own_namespace() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _daemon(command: list[str], log: Path, ready: Callable[[], object]) -> Iterator[None]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+def _daemon(command: list[str], home: Path, ready: Callable[[], object]) -> Iterator[None]:
+    """An engine that lives in a directory. It ends with the block, or with this process, should that be killed."""
+    log = home / "log"
     try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            with contextlib.suppress(subprocess.SubprocessError):
-                ready()
-                break
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.skip(f"{log.parent.name} does not start here: {log.read_text()[-300:]}")
-            time.sleep(0.1)
-        yield
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", *command], stdout=output, stderr=output, start_new_session=True
+            )
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while True:
+                with contextlib.suppress(subprocess.SubprocessError):
+                    ready()
+                    break
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.skip(f"{home.name} does not start here: {log.read_text()[-300:]}")
+                time.sleep(0.1)
+            yield
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
+        _clear(home)
+
+
+def _clear(home: Path) -> None:
+    """End what an engine that failed has left: those who look after its containers, with these; and its mounts."""
+    for address in home.rglob("io.containerd.runtime.v2.task/*/*/address"):  # of the shims
+        Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
+    left: list[psutil.Process] = []
+    for process in psutil.process_iter(["cmdline"]):
+        if str(home) in " ".join(process.info["cmdline"] or ()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left += [*process.children(recursive=True), process]
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, PATIENCE)
+    mounts = [Path(each.mountpoint) for each in psutil.disk_partitions(all=True)]
+    for mount in sorted((each for each in mounts if home in each.parents), reverse=True):
+        subprocess.run(["umount", str(mount)], check=False, capture_output=True)
 
 
 def _connect(path: Path) -> None:

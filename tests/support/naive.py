@@ -76,6 +76,7 @@ class NaiveStore:
             events_lost=self.now["host"][0].events_lost,
             closed=everywhere.closed,
             closed_owned=everywhere.owned,
+            bytes_moved=total,
         )
 
     def traffic(self) -> Traffic:

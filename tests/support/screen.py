@@ -118,7 +118,9 @@ async def opened(
 ) -> AsyncIterator[Seen]:
     """The screen on a picture, settled, after some keys."""
     source = ScriptedSource(picture or machine(), past())
-    app = NettopApp(source, environ={"TERM": "xterm-256color", **(environ or {})}, utf8=utf8, config=config)
+    terminal = {"TERM": "xterm-256color", **(environ or {})}
+    several = bool(picture and picture.machines)
+    app = NettopApp(source, environ=terminal, utf8=utf8, config=config, several=several)
     async with app.run_test(size=size) as pilot:
         seen = Seen(app, source, pilot)
         await seen.settle()

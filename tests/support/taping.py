@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nettop import wire
 from nettop.fields import VIEWS
 from nettop.jsonlines import json_lines
-from nettop.model import Delta
+from nettop.model import PROTOCOLS_EVERY, Delta, ProtocolCounters
+from nettop.recording.frames import RecordingError
 from nettop.recording.player import Player
 from nettop.recording.reader import Reader
 from nettop.recording.recorder import Recorder
@@ -46,15 +49,17 @@ def tape(path: Path | None, deltas: Iterable[Delta], limits: Limits = NO_LIMITS)
         writer.close()
 
 
-def busy(ticks: int, sockets: int = 20, every: float = 1.0) -> Iterator[Delta]:
-    """A small machine on which something moves with every tick."""
+def busy(ticks: int, sockets: int = 20, every: float = 1.0, counting: bool = False) -> Iterator[Delta]:
+    """A small machine on which something moves with every tick; `counting`: now and then what protocols count, too."""
     machine = Machine()
     machine.tables["host"][0] = rows.host()
     process = machine.start_process(10, comm="nginx")
-    machine.add_namespace(rows.HOST_NETNS, kind="host")
+    host = machine.add_namespace(rows.HOST_NETNS, kind="host")
     ids = [machine.open_socket(100 + n, machine.held(process)) for n in range(sockets)]
     for tick in range(ticks):
         machine.set("stats", ids[tick % sockets], rx_bytes=1000 * tick + tick * tick)
+        if counting and tick % PROTOCOLS_EVERY == 3 and tick % 50 < 25:
+            machine.tables["protocols"][host] = ProtocolCounters(*[tick * tick] * len(ProtocolCounters._fields))
         if tick % 7 == 6:
             machine.remove("sockets", ids[tick % sockets])
             ids[tick % sockets] = machine.open_socket(1000 + tick, machine.held(process))
@@ -78,3 +83,21 @@ def every_tick(player: Player) -> list[Tick]:
     """All there are."""
     first = player.ticks.first
     return [first, *player.ticks.after(first)]
+
+
+def ticks_in(path: Path) -> int:
+    """How many ticks a file has, which somebody may be about to begin."""
+    try:
+        with contextlib.closing(Reader.open(path)) as reader:
+            return len(every_tick(Player(reader)))
+    except (FileNotFoundError, RecordingError):
+        return 0
+
+
+def wait_for_ticks(path: Path, many: int, seconds: float = 60.0) -> int:
+    """How many there are, when there are at least so many."""
+    deadline = time.monotonic() + seconds
+    while (told := ticks_in(path)) < many:
+        assert time.monotonic() < deadline, f"{told} ticks are recorded, not {many}"
+        time.sleep(0.05)
+    return told

@@ -204,3 +204,31 @@ async def test_the_page_of_a_namespace_tells_what_its_protocols_count_and_where_
         assert "/s" not in line
     async with opened(rows.snapshot(namespaces=[inside]), (140, 60), "3", "e") as seen:
         assert "nsid 3" in seen.text()
+
+
+@pytest.mark.parametrize("size", [(80, 40), (120, 40), (160, 50)])
+async def test_which_interface_leads_into_which_container_is_told_in_full(size: tuple[int, int]) -> None:
+    bridge = rows.interface(ifindex=3, kind="bridge", name="br-3abe282af00d", addresses=("172.18.0.1/16",))
+    leads = rows.interface(
+        ifindex=4, kind="veth", name="veth12ae618", master=bridge.name, peer="eth1", peer_netns=HOST_NETNS + 1,
+        addresses=("fe80::a03a:8ff:feaa:1/64",),
+    )  # fmt: skip
+    host = rows.namespace_row(id=1, interfaces=((bridge, None), (leads, None)))
+    inside = rows.namespace_row(id=2, netns=HOST_NETNS + 1, name="shop")
+    async with opened(rows.snapshot(namespaces=[host, inside]), size, "3", "e") as seen:
+        await seen.pilot.pause()
+        assert "br-3abe282af00d" in seen.text()
+        line = next(line for line in seen.lines() if "veth12ae618" in line)
+        assert "eth1 in shop" in line
+        assert "br-3abe2" in line, "part of that bridge"
+        assert "172.18.0.1/16" in seen.text()
+
+
+async def test_one_that_will_be_started_again_has_not_ended() -> None:
+    waiting = rows.container_row(name="crash", state="restarting", processes=0, sockets=0)
+    gone = rows.container_row(id=2, name="gone", state="exited", processes=0, sockets=0)
+    async with opened(rows.snapshot(containers=[waiting, gone]), (80, 24), "4") as seen:
+        first, second = sorted(seen.rows()[:2], key=lambda line: "gone" in line)
+        assert first.startswith(" crash")
+        assert "restart" in first
+        assert second.startswith("†gone")

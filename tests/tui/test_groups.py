@@ -267,7 +267,7 @@ class TestKeys:
     @pytest.mark.parametrize("key", ["b", "escape"])
     async def test_b_again_or_escape_shows_the_rows_again(self, key: str) -> None:
         async with opened(rows.snapshot(programs()), (120, 30), "2", "b", "enter", key) as seen:
-            assert seen.main.pane.view is CONNECTIONS
+            assert seen.main.pane.view.name == CONNECTIONS.name
             assert "by program" not in seen.lines()[3]
 
     async def test_enter_opens_a_group_and_escape_comes_back_to_it(self) -> None:

@@ -20,6 +20,7 @@ from nettop.snapshot import Snapshot
 from nettop.tui.details import DetailScreen
 from tests.support.picture import picture
 from tests.support.screen import Seen, opened
+from tests.support.several import several
 from tests.support.shop import SSH_CONNECTION, shop
 from tests.support.shop_details import answer, histories
 
@@ -175,3 +176,14 @@ async def test_degraded(image: SnapshotAssertion) -> None:
 
 async def test_collector_gone(image: SnapshotAssertion) -> None:
     assert await shot(SMALL, ["2"], notice="the collector has ended (signal 9): it is started again in 2 s") == image
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["reached", "lost"])
+async def test_several_machines(image: SnapshotAssertion, lost: bool) -> None:
+    later = replace(several(lost=lost, sequence=2), host=several().host)
+    assert await shot((120, 40), ["2"], first=several(), then=later) == image
+
+
+async def test_a_page_of_one_of_several_machines(image: SnapshotAssertion) -> None:
+    keys = ["2", "slash", *"machine:web", "enter", "enter"]
+    assert await shot((120, 40), keys, first=several(), then=several(sequence=2)) == image

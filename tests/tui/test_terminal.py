@@ -386,3 +386,10 @@ def test_a_key_is_answered_while_a_large_table_changes() -> None:
         terminal.read(3.0)
         terminal.press("j")
         assert terminal.read(1.0, lambda data: b"48;5;24m" in data)
+
+
+def test_neither_the_screen_nor_its_collector_loads_tls() -> None:
+    with run(NETTOP) as terminal:
+        terminal.expect("Processes")
+        for pid in (terminal.pid, *(process.pid for process in terminal.children())):
+            assert "libssl" not in Path(f"/proc/{pid}/maps").read_text()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nettop import listings
 from nettop.batch import new_events, print_fields, select, table
 from nettop.fields import CONNECTIONS, EVENTS, NAMESPACES, PROCESSES, VIEWS, View
 from nettop.format import cell_width
@@ -55,6 +57,25 @@ def test_columns_are_as_wide_as_their_widest_cell_and_numbers_end_on_their_unit(
         "日本     40000     7    -\n"
         "-            -     -    -\n"
     )
+
+
+def refuse() -> int:
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+
+@pytest.mark.parametrize("forking", [True, False])
+def test_many_rows_are_the_same_json_made_on_two_processors(
+    forking: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = list(many_connections(201))
+    at_once = io.StringIO()
+    json_lines(CONNECTIONS, rows, None, NOW, NOW, at_once.write)
+    monkeypatch.setattr(listings, "MANY", 200)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    if not forking:
+        monkeypatch.setattr(os, "fork", refuse)
+    listings.print_json(CONNECTIONS, rows, None, NOW)
+    assert capsys.readouterr().out == at_once.getvalue()
 
 
 def test_a_table_without_a_header_is_rows_only() -> None:

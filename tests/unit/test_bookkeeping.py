@@ -180,6 +180,9 @@ class FakeReader:
     def due(self, _moved: bool, _slow: bool) -> bool:
         return True
 
+    def take_holes(self) -> int:
+        return 0
+
     def listen(self) -> Any:
         ends = mock.Mock()
         ends.fileno.return_value = 0

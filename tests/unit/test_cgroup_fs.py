@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,11 @@ from hypothesis import strategies as st
 
 from nettop.kernel.cgroup_fs import (
     CgroupMounts,
+    FrozenReader,
     cgroup_id,
     parse_frozen,
     parse_mounts,
     parse_oom_kills,
-    read_frozen,
     read_mounts,
     read_oom_kills,
     walk,
@@ -78,9 +80,25 @@ def test_a_paused_container_is_frozen_in_either_version(data: bytes, frozen: boo
 def test_what_is_gone_is_not_frozen(tmp_path: Path) -> None:
     (tmp_path / "box").mkdir()
     (tmp_path / "box/cgroup.events").write_text("populated 1\nfrozen 1\n")
-    mounts = CgroupMounts(str(tmp_path), None, None)
-    assert read_frozen(mounts, "/box")
-    assert not read_frozen(mounts, "/gone")
+    with contextlib.closing(FrozenReader(CgroupMounts(str(tmp_path), None, None))) as reader:
+        assert reader.read("/box")
+        assert not reader.read("/gone")
+
+
+def test_of_any_number_of_cgroups_some_files_stay_open_and_none_when_it_is_closed(tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "freezer.state").write_text("FROZEN\n" if name > "a" else "THAWED\n")
+    before = len(os.listdir("/proc/self/fd"))
+    reader = FrozenReader(CgroupMounts(None, None, str(tmp_path)), keep=2)
+    for _ in range(2):
+        assert [reader.read(f"/{name}") for name in "abcd"] == [False, True, True, True]
+        assert len(os.listdir("/proc/self/fd")) == before + 2
+    (tmp_path / "a/freezer.state").write_text("FROZEN\n")
+    assert reader.read("/a")
+    reader.forget("/a")
+    reader.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @given(st.binary())

@@ -220,7 +220,7 @@ def test_a_listener_has_the_sums_of_the_connections_to_its_port(machine: Exporte
     assert machine.said("listener_rx_bytes_total", **AT_80) == 167
     assert machine.said("listener_accepted_total", **AT_80) == 1, "the first was there before"
     assert machine.said("listener_queue", **AT_80) == 3
-    assert machine.said("listener_queue_most", **AT_80) == 12
+    assert machine.said("listener_queue_limit", **AT_80) == 12
     assert machine.said("listener_queue_fill_ratio", **AT_80) == 0.25
     assert machine.said("listener_connections", **AT_80, state="ESTAB") == 1
 
@@ -231,7 +231,7 @@ def test_the_fullest_of_the_sockets_at_one_port_tells_how_full_it_is(machine: Ex
         listen(machine, nginx, cookie, recvq=waiting, sendq=8)
     machine.picture()
     assert machine.said("listener_queue", **AT_80) == 9
-    assert machine.said("listener_queue_most", **AT_80) == 24
+    assert machine.said("listener_queue_limit", **AT_80) == 24
     assert machine.said("listener_queue_fill_ratio", **AT_80) == 1.0
 
 
@@ -276,6 +276,19 @@ def test_the_row_that_time_wait_takes_over_is_not_counted_again(machine: Exporte
     machine.picture()
     assert machine.said("listener_rx_bytes_total", **AT_80) == 100
     assert machine.said("listener_accepted_total", **AT_80) == 1
+
+
+def test_where_the_other_end_is_hidden_what_time_wait_takes_over_is_not_counted_again(machine: Exported) -> None:
+    nginx = machine.start_process(7, comm="nginx")
+    listen(machine, nginx)
+    hidden: dict[str, Any] = {"lport": 80, "remote": None, "rport": None, "rx_bytes": 100}
+    sockets = [machine.open_socket(each, machine.held(nginx), state="CLOSED", **hidden) for each in (2, 3)]
+    machine.picture()
+    for each, socket in enumerate(sockets):
+        machine.remove("sockets", socket)
+        machine.open_socket(4 + each, state="TIME-WAIT", inode=None, **hidden)
+    machine.picture()
+    assert machine.said("listener_rx_bytes_total", **AT_80) == 200
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------

@@ -45,7 +45,13 @@ def test_the_counts_are_those_of_the_namespace_and_not_of_the_machine() -> None:
     assert counts.in_use[:3] == (b"4", b"2", b"3")
     elsewhere = SOCKSTAT.replace(b"orphan 1", b"orphan 9").replace(b"alloc 5", b"alloc 6").replace(b"mem 7", b"mem 8")
     assert parse_counts(elsewhere, SOCKSTAT6) == counts
-    assert parse_counts(SOCKSTAT.replace(b"tw 2", b"tw 1"), SOCKSTAT6).in_use != counts.in_use
+    for before, after in ((b"tw 2", b"tw 1"), (b"RAW: inuse 0", b"RAW: inuse 1"), (b"UDP: inuse 3", b"UDP: inuse 2")):
+        assert parse_counts(SOCKSTAT.replace(before, after), SOCKSTAT6).in_use != counts.in_use
+    assert parse_counts(SOCKSTAT, SOCKSTAT6.replace(b"TCP6: inuse 1", b"TCP6: inuse 2")).in_use != counts.in_use
+
+
+def test_counts_that_are_written_in_another_way_are_compared_as_they_are() -> None:
+    assert parse_counts(b"sockets: 23\n", b"") != parse_counts(b"sockets: 24\n", b"")
 
 
 def test_a_kernel_without_ipv6_has_counts_too() -> None:

@@ -42,7 +42,7 @@ class TestShowing:
         assert [taping.printed(taping.seek(player, tick)) for tick in taping.every_tick(player)] == live
 
     def test_every_tick_is_shown_as_it_was_from_wherever_one_comes(self, path: Path) -> None:
-        live = record(path, 200)
+        live = [taping.printed(picture) for picture in taping.tape(path, taping.busy(200, counting=True))]
         player = taping.opened(path)
         places = list(enumerate(taping.every_tick(player)))
         random.Random(1).shuffle(places)

@@ -58,7 +58,7 @@ class Room:
         monkeypatch.setattr(cgroup_fs, "walk", self._walk)
         monkeypatch.setattr(cgroup_fs, "cgroup_id", self._number)
         monkeypatch.setattr(cgroup_fs, "read_oom_kills", lambda _mounts, path: self.kills.get(path))
-        monkeypatch.setattr(cgroup_fs, "read_frozen", lambda _mounts, path: path in self.frozen)
+        monkeypatch.setattr(cgroup_fs.FrozenReader, "read", lambda _reader, path: path in self.frozen)
         self.outbox = Outbox()
         self.runtimes = Answering()
         self.registry = Registry(self.outbox, HealthBook(self.outbox), self.runtimes)  # type: ignore[arg-type]

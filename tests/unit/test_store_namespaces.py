@@ -57,6 +57,15 @@ def test_a_rate_is_over_the_time_between_two_readings_and_shown_until_the_next()
     assert value(told.at(11.0, counters(retrans_segs=20)), "retrans_rate") == 0.0
 
 
+def test_what_is_not_told_in_its_turn_has_not_moved_since() -> None:
+    told = Told()
+    told.at(1.0, counters(retrans_segs=10))
+    assert value(told.at(6.0, counters(retrans_segs=20)), "retrans_rate") == 2.0
+    rates = [value(told.at(7.0 + tick), "retrans_rate") for tick in range(10)]
+    assert rates == [2.0] * 4 + [0.0] * 6
+    assert value(told.at(17.0, counters(retrans_segs=30)), "retrans_rate") == 2.0, "it moved after the turn before"
+
+
 def test_a_counter_that_this_kernel_lacks_stays_unknown() -> None:
     told = Told()
     told.at(1.0, counters(retrans_segs=None, listen_drops=1))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nettop import format as text
+from nettop.machines import machine_of, machine_of_row, own_netns
 from nettop.model import Process
 from nettop.requests import Answer, CloseSocket, Renice, Request, Signal
 from nettop.snapshot import Connection
@@ -82,7 +83,7 @@ def send_signal(main: MainScreen) -> None:
 def _confirm_signal(main: MainScreen, meant: Targets, number: signal.Signals) -> None:
     acts = [
         _Act(
-            called(row.process),
+            called(row.process) + _where(main, [row]),
             _line(main, row.process),
             Signal(row.process.pid, row.process.start_time, number.value, own),
             own,
@@ -94,7 +95,7 @@ def _confirm_signal(main: MainScreen, meant: Targets, number: signal.Signals) ->
         if yes:
             _insist_and_do(main, acts)
 
-    question = f"Send {number.name} ({number.value}) to {meant.all_of_them}?"
+    question = f"Send {number.name} ({number.value}) to {meant.all_of_them}{_where(main, meant.rows)}?"
     lines = [act.line for act in acts]
     dangerous = number not in _HARMLESS
     main.app.push_screen(ConfirmScreen("signal", question, lines, main.look, main.signs, dangerous=dangerous), answered)
@@ -111,7 +112,7 @@ def renice(main: MainScreen, step: int) -> None:
             nices = [stepped(row.usage.nice, steps) for row in meant.rows]
             acts = [
                 _Act(
-                    called(row.process),
+                    called(row.process) + _where(main, [row]),
                     _line(main, row.process),
                     Renice(row.process.pid, row.process.start_time, nice, own),
                     own,
@@ -124,11 +125,19 @@ def renice(main: MainScreen, step: int) -> None:
     main.app.push_screen(NiceScreen(lines, step, main.look, main.signs), chosen)
 
 
+def _where(main: MainScreen, rows: Sequence[Any]) -> str:
+    """On which machine these are, where it is not this one: ` on web-01`."""
+    names = dict.fromkeys(main.machines.get(machine_of_row(row), text.UNKNOWN) for row in rows)
+    return f" on {text.safe(', '.join(names))}" if main.elsewhere else ""
+
+
 def _line(main: MainScreen, process: Process, beside: int = 0) -> Pieces:
     """What tells a process from others, with room for so many cells `beside` it."""
     look = main.look
-    room = main.app.size.width - FRAME.width - _BEFORE_COMMAND - beside
+    machine = f"{main.machines.get(machine_of(process.start_time), text.UNKNOWN)}  " if main.several else ""
+    room = main.app.size.width - FRAME.width - _BEFORE_COMMAND - beside - text.cell_width(machine)
     return [
+        piece(text.safe(machine), look.band_strong),
         piece(f"{process.pid:>7}  ", look.band_strong),
         piece(f"since {text.time_of_day(process.started, main.latest.time):<8}  ", look.band_dim),
         piece(text.shorten_middle(text.safe(process.command), min(room, _COMMAND)), look.band),
@@ -146,7 +155,12 @@ def close_sockets(main: MainScreen) -> None:
     lifeline = main.find_lifeline()
     try:
         acts = [
-            _Act(_between(main, row), _socket_line(main, row), CloseSocket.of(row.socket), lifeline.carries(row))
+            _Act(
+                _between(main, row) + _where(main, [row]),
+                _socket_line(main, row),
+                CloseSocket.of(row.socket),
+                lifeline.carries(row),
+            )
             for row in rows
         ]
     except ValueError as error:
@@ -158,7 +172,7 @@ def close_sockets(main: MainScreen) -> None:
             _insist_and_do(main, acts)
 
     listens = any(row.stats.state == "LISTEN" for row in rows)
-    what = "this socket" if len(rows) == 1 else f"these {len(rows):,} sockets"
+    what = ("this socket" if len(rows) == 1 else f"these {len(rows):,} sockets") + _where(main, rows)
     question = f"Close {what}{meant.of}? {'Its program does not listen again by itself.' if listens else ''}".rstrip()
     lines = _facts(main, rows[0]) if len(rows) == 1 else [act.line for act in acts]
     main.app.push_screen(ConfirmScreen("close", question, lines, main.look, main.signs, dangerous=True), answered)
@@ -179,7 +193,8 @@ def _holder(row: Connection) -> str:
 
 def _socket_line(main: MainScreen, row: Connection) -> Pieces:
     holder = text.fit(_holder(row), _HOLDER)
-    return [piece(f"  {holder}  ", main.look.band), piece(_between(main, row), main.look.band_strong)]
+    between = _between(main, row) + _where(main, [row])
+    return [piece(f"  {holder}  ", main.look.band), piece(between, main.look.band_strong)]
 
 
 def _facts(main: MainScreen, row: Connection) -> list[Pieces]:
@@ -191,7 +206,9 @@ def _facts(main: MainScreen, row: Connection) -> list[Pieces]:
         "this end": near,
         "other end": far,
         "held by": _holder(row),
-        "namespace": f"{text.safe(namespace)} ({row.socket.netns})" if namespace else str(row.socket.netns),
+        "namespace": f"{text.safe(namespace)} ({own_netns(row.socket.netns)})"
+        if namespace
+        else str(own_netns(row.socket.netns)),
     }
     look = main.look
     return [[piece(f"  {name:<11}", look.band_dim), piece(fact, look.band_strong)] for name, fact in facts.items()]

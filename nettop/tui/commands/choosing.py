@@ -96,7 +96,7 @@ def listeners(main: MainScreen) -> None:
     if main.levels.level.scope is LISTENING:
         main.levels.back()
     else:
-        main.levels.enter(Level(LISTENING, "connections", {"connections": Pane(LISTENERS, LISTENING)}))
+        main.levels.enter(Level(LISTENING, "connections", {"connections": Pane(main.known(LISTENERS), LISTENING)}))
     main.arrive()
 
 

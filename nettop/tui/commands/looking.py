@@ -38,7 +38,7 @@ def open_row(main: MainScreen) -> None:
         return
     row = main.pane.row
     if isinstance(row, Event):
-        row = process_of(row, main.snapshot.processes.values()) or row
+        row = process_of(row, main.snapshot.around(row).processes.values()) or row
     if isinstance(row, (Connection, Event)):
         open_details(main)
     elif main.levels.drill(row):

@@ -115,14 +115,17 @@ def _meant(main: MainScreen) -> Meant:
         return Meant(pane.rows_of(rows[0]), _of(pane.scope_of(rows[0]).title))
     if len(rows) == 1 and isinstance(rows[0], ContainerRow):
         scope = container_scope(rows[0])
-        inside = [row for row in main.latest.processes.values() if scope.tests["processes"](row)]
+        inside = [row for row in main.latest.around(rows[0]).processes.values() if scope.tests["processes"](row)]
         return Meant(inside, _of(scope.title))
     return Meant(list(_standing_for(main, rows)), "")
 
 
 def _standing_for(main: MainScreen, rows: Sequence[Any]) -> Iterator[Any]:
     for row in rows:
-        yield process_of(row, main.latest.processes.values()) or row if isinstance(row, Event) else row
+        if isinstance(row, Event):
+            yield process_of(row, main.latest.around(row).processes.values()) or row
+        else:
+            yield row
 
 
 def _of(title: str) -> str:

@@ -78,7 +78,8 @@ def jump(main: MainScreen) -> None:
         journey.jump(moment)
         main.show_timeline()
 
-    main.open_prompt(Prompt("time", "", typed, hint=f"{moments.FORMS}; -5m from here   Enter close"))
+    hint = "14:03:20  2026-05-17 14:03  start+10m  end-90s  -5m from here   Enter close"
+    main.open_prompt(Prompt("time", "", typed, hint=hint))
 
 
 def next_match(main: MainScreen) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from nettop import format as text
+from nettop.machines import machine_of_row
 from nettop.model import SocketStats
 from nettop.snapshot import Connection, Snapshot
 from nettop.store.limits import evidence
@@ -125,11 +126,12 @@ class ConnectionPage(Subject[Connection]):
         row = self.row
         socket = row.socket
         here, there = ends(row)
+        yield from self.machine_fact()
         yield Fact("this end", here, f"on {text.safe(socket.iface)}" if socket.iface else "")
         yield from self._holders()
         yield Fact("other end", there)
         if self._peer:
-            yield Fact("", *_other_holder(self._peer), Target("connections", self._peer.id))
+            yield Fact("", *self._other_holder(self._peer), Target("connections", self._peer.id))
         if row.nat:
             yield Fact("translated", text.endpoint(row.nat.remote, row.nat.rport), "who the other end is in truth")
         yield Fact("state", row.stats.state, tcp_words.STATES.get(row.stats.state, ""))
@@ -141,6 +143,15 @@ class ConnectionPage(Subject[Connection]):
         yield Fact("user", text.safe(socket.user or text.UNKNOWN), "" if socket.uid is None else f"uid {socket.uid}")
         kind = " ".join(filter(None, (socket.family, socket.kind, socket.congestion)))
         yield Fact("socket", text.safe(kind), f"inode {socket.inode or '-'}, cookie {socket.cookie or '-'}")
+
+    def _other_holder(self, peer: Connection) -> tuple[str, str]:
+        who = called(peer.process) if peer.process else "a socket nobody is known to hold"
+        name = peer.namespace.name if peer.namespace else None
+        there = machine_of_row(peer)
+        where = (
+            "this host" if there == machine_of_row(self.row) else text.safe(self.machines.get(there, "another host"))
+        )
+        return who, f"on {where}, in {text.safe(name)}" if name else f"on {where}"
 
     def _made(self) -> Iterator[Fact]:
         """What became of all connections made to the same address and port."""
@@ -188,9 +199,3 @@ class ConnectionPage(Subject[Connection]):
                 right, "sent again", samples, lambda s: s.retrans_rate, lambda v: said(often(v)), look.warning, number
             ),
         )
-
-
-def _other_holder(peer: Connection) -> tuple[str, str]:
-    who = called(peer.process) if peer.process else "a socket nobody is known to hold"
-    name = peer.namespace.name if peer.namespace else None
-    return who, f"on this host, in {text.safe(name)}" if name else "on this host"

@@ -95,6 +95,7 @@ class ContainerPage(Subject[ContainerRow]):
 
     def _what(self) -> Iterator[Fact]:
         container, now = self.row.container, self.snapshot.time
+        yield from self.machine_fact()
         yield Fact("name", text.safe(container.name))
         yield Fact("kind", text.safe(container.kind), KINDS.get(container.kind, "of systemd"))
         if container.contained:
@@ -128,7 +129,8 @@ class ContainerPage(Subject[ContainerRow]):
         words = f"{row.connections:,} with a remote end, {row.listening:,} listening"
         yield Figure("sockets", *count(row.sockets), words)
         for label, rate, total in (("receives", row.rx_rate, row.rx_bytes), ("sends", row.tx_rate, row.tx_bytes)):
-            yield Figure(label, *speed(rate if known else None), f"{said(size(total))} so far")
+            words = "" if total is None else f"{said(size(total))} so far"
+            yield Figure(label, *speed(rate if known else None), words)
         yield Figure("sent again", *count(row.retrans), "segments", look.warning if row.retrans else None)
         words = f"{row.opened:,} made, {row.accepted:,} accepted since nettop began"
         yield Figure("connects", *count(row.failed), f"failed; {words}", look.warning if row.failed else None)

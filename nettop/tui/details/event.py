@@ -75,6 +75,7 @@ class EventPage(Subject[Event]):
     def _what(self) -> Iterator[Fact]:
         event, now = self.row, self.snapshot.time
         ago = text.duration(max(0.0, now - event.time))
+        yield from self.machine_fact()
         yield Fact("time", text.time_of_day(event.time, now, precise=True), f"{ago} ago")
         yield Fact("kind", text.safe(event.kind), KINDS.get(event.kind, ""))
         yield Fact("detail", text.safe(event.detail or text.UNKNOWN))

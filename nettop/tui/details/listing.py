@@ -13,6 +13,7 @@ from nettop.tui.dialogs.page import Link, PageLine
 from nettop.tui.drawing.layout import Layout
 from nettop.tui.drawing.line import piece
 from nettop.tui.drawing.place import place
+from nettop.tui.lists.levels import Known
 from nettop.tui.lists.panes import Pane
 from nettop.tui.lists.scopes import Scope
 
@@ -33,6 +34,11 @@ class Listing:
         self._columns = tuple(columns.split())
         self._most = most
         self._layout: tuple[tuple[int, bool], Layout] | None = None
+
+    def know(self, known: Known) -> None:
+        """Show what machines are called."""
+        self._pane.view = known(self._pane.view)
+        self._layout = None
 
     def update(self, snapshot: Snapshot) -> Iterator[None]:
         """Bring the list up to a picture, in slices: see `Pane.update`."""

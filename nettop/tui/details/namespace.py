@@ -8,6 +8,7 @@ from rich.style import Style
 
 from nettop import format as text
 from nettop.fields import CONNECTIONS, PROCESSES
+from nettop.machines import own_netns
 from nettop.model import Interface, InterfaceCounters
 from nettop.requests import InspectNamespace, Request
 from nettop.snapshot import NamespaceRow, Snapshot
@@ -97,7 +98,7 @@ class NamespacePage(Subject[NamespaceRow]):
             return interface.peer
         there = self.namespace_row(interface.peer_netns)
         name = there.namespace.name if there else None
-        return f"{interface.peer} in {name or interface.peer_netns}"
+        return f"{interface.peer} in {name or own_netns(interface.peer_netns)}"
 
     def requests(self) -> Sequence[Request]:
         return () if self.gone else (InspectNamespace(self.row.namespace.netns),)
@@ -129,10 +130,12 @@ class NamespacePage(Subject[NamespaceRow]):
 
     def _what(self) -> Iterator[Fact]:
         namespace = self.row.namespace
+        yield from self.machine_fact()
         yield Fact("name", text.safe(namespace.name or text.UNKNOWN))
         yield Fact("kind", text.safe(namespace.kind), KINDS.get(namespace.kind, ""))
         number = "" if namespace.nsid is None else f", nsid {namespace.nsid}"
-        yield Fact("inode", str(namespace.netns), f"net:[{namespace.netns}]{number}")
+        inode = own_netns(namespace.netns)
+        yield Fact("inode", str(inode), f"net:[{inode}]{number}")
         if namespace.container:
             yield Fact("container", text.safe(namespace.container))
         yield self._holder()

@@ -100,6 +100,7 @@ class ProcessPage(Subject[ProcessRow]):
     def _who(self, facts: ProcessFacts | None) -> Iterator[Fact]:
         process, usage, now = self.row.process, self.row.usage, self.snapshot.time
         inner = [pid for pid in facts.pids[1:] if pid != process.pid] if facts else []
+        yield from self.machine_fact()
         yield Fact("pid", str(process.pid), f"{inner[-1]} in its own pid namespace" if inner else "")
         parent = self._parent(self.row)
         yield self.process_fact("parent", parent.process) if parent else Fact("parent", str(process.ppid or "-"))

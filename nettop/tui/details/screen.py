@@ -84,7 +84,7 @@ class DetailScreen(PageScreen):
 
     @property
     def about(self) -> tuple[View, Any] | None:
-        return (VIEWS[self.subject.view], self.subject.row) if self._steps else None
+        return (self._main.known(VIEWS[self.subject.view]), self.subject.row) if self._steps else None
 
     def on_mount(self) -> None:
         self.run_worker(self._keep_up(), name="page")  # Textual calls the `on_mount` of PageScreen, too
@@ -106,7 +106,8 @@ class DetailScreen(PageScreen):
         """Show the page as of the picture the main screen shows."""
         if not self._steps:
             return
-        self.subject.follow(self._main.snapshot)  # the next key may come before the screen has been laid out
+        # the next key may come before the screen has been laid out
+        self.subject.follow(self._main.snapshot.around(self.subject.row))
         if self.is_mounted:
             super().update()
             self.settled.clear()
@@ -119,7 +120,7 @@ class DetailScreen(PageScreen):
             self._wanted.clear()
             await self._main.attention.breathe()  # what is known at once is painted first
             if self._steps:
-                await self._complete(self.subject, self._main.snapshot)
+                await self._complete(self.subject, self.subject.snapshot)
 
     async def _complete(self, subject: Subject[Any], snapshot: Snapshot) -> None:
         """Show what takes longer to find out, unless another page, or none, is shown by then."""
@@ -168,7 +169,7 @@ class DetailScreen(PageScreen):
         titles = [*map(text.safe, self._main.levels.trail), *(step.subject.title for step in self._steps)]
         right = [piece(" FROZEN ", look.active)] if self._main.frozen else []
         room = self.size.width - 2 - cells(right)
-        whole = crumb.join(["host", *titles])
+        whole = crumb.join([text.safe(self.subject.machine or "host"), *titles])
         while text.cell_width(whole) > room and len(titles) > 1:
             titles = titles[1:]
             whole = crumb.join([signs.ellipsis, *titles])
@@ -268,7 +269,8 @@ class DetailScreen(PageScreen):
         step.top, step.chosen = self.page.top, self.page.chosen
 
     def _arrive(self) -> None:
-        step = self._steps[-1]
+        step, main = self._steps[-1], self._main
+        step.subject.know(main.known, main.machines if main.several else {})
         self._asked = 0.0
         self.page.chosen = step.chosen
         self.update()

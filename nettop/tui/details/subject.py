@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from nettop import format as text
 from nettop.fields import VIEWS, Kind
+from nettop.machines import machine_of_row, own_netns, stream_of
 from nettop.model import Process, ProcessKey
 from nettop.requests import Answer, Request
 from nettop.snapshot import EMPTY, NamespaceRow, ProcessRow, Sample, Snapshot
@@ -17,6 +18,7 @@ from nettop.tui.details.listing import Listing, Target
 from nettop.tui.details.measures import said, speed
 from nettop.tui.dialogs.page import PageLine
 from nettop.tui.drawing.line import piece
+from nettop.tui.lists.levels import Known, as_it_is
 from nettop.tui.lists.marks import has_ended
 from nettop.tui.lists.scopes import Scope
 
@@ -65,6 +67,10 @@ class Subject(ABC, Generic[Row]):
         self.snapshot: Snapshot = EMPTY
         self.listings: Sequence[Listing] = ()
         """Lists within the page; whoever shows it brings them up to each picture."""
+        self.known: Known = as_it_is
+        """Makes of a view one that knows what machines are called; see `know`."""
+        self.machines: Mapping[int, str] = {}
+        """What they are called, by number, where there are several."""
         self.revealed = False
         """What is hidden at first has been asked for."""
         self.answers: dict[type[Any], Answer] = {}
@@ -88,13 +94,20 @@ class Subject(ABC, Generic[Row]):
         """What to ask the collector while the page is shown."""
         return ()
 
+    def know(self, known: Known, machines: Mapping[int, str]) -> None:
+        """What machines are called: in views, and by number where there are several."""
+        self.known, self.machines = known, machines
+        for listing in self.listings:
+            listing.know(known)
+
     def follow(self, snapshot: Snapshot) -> None:
-        """A new picture. A collector that was started again gives other ids."""
+        """A new picture, of the row's machine alone. A collector that was started again gives other ids."""
         rows: Mapping[int, Any] = getattr(snapshot, self.view)
         self.snapshot = snapshot
         row = rows.get(self.row_id)
         if row is None or not self.same(row):
-            afresh = rows.items() if snapshot.interval is None else ()
+            another_stream = stream_of(next(iter(rows), self.row_id)) != stream_of(self.row_id)
+            afresh = rows.items() if snapshot.interval is None or another_stream else ()
             self.row_id, row = next(((i, r) for i, r in afresh if self.same(r)), (self.row_id, None))
         self.gone = row is None
         if row is not None:
@@ -134,7 +147,7 @@ class Subject(ABC, Generic[Row]):
         """Every field with the name filters and plain views know it by; `counts` are no sizes in this row."""
         look, now = canvas.look, self.snapshot.time
         block = canvas.heading("Every field", "by the names that filters, columns and --json use")
-        fields = VIEWS[self.view].fields
+        fields = self.known(VIEWS[self.view]).fields
         value_at = 2 + max(map(len, fields))
         meaning_at = value_at + _VALUE
         for field in fields.values():
@@ -175,6 +188,16 @@ class Subject(ABC, Generic[Row]):
         """A namespace of the picture."""
         return next((row for row in self.snapshot.namespaces.values() if row.namespace.netns == netns), None)
 
+    @property
+    def machine(self) -> str | None:
+        """What its machine is called, where there are several."""
+        return self.machines.get(machine_of_row(self.row))
+
+    def machine_fact(self) -> Iterator[Fact]:
+        """Its machine, where there are several."""
+        if self.machine is not None:
+            yield Fact("machine", text.safe(self.machine))
+
     def process_fact(self, label: str, process: Process | None, note: str = "") -> Fact:
         """A process, as a link to its page where it still runs."""
         if process is None:
@@ -196,9 +219,10 @@ class Subject(ABC, Generic[Row]):
         """A namespace, as a link to its page."""
         row = self.namespace_row(netns)
         if row is None:
-            return Fact("namespace", text.UNKNOWN if netns is None else str(netns))
+            number = own_netns(netns)
+            return Fact("namespace", text.UNKNOWN if number is None else str(number))
         name = text.safe(row.namespace.name or row.namespace.kind)
-        return Fact("namespace", name, f"net:[{netns}]", Target("namespaces", row.id))
+        return Fact("namespace", name, f"net:[{own_netns(netns)}]", Target("namespaces", row.id))
 
 
 def called(process: Process) -> str:
@@ -208,7 +232,7 @@ def called(process: Process) -> str:
 
 def namespace_called(row: NamespaceRow) -> str:
     """What a namespace is called in a breadcrumb."""
-    return f"netns {text.safe(row.namespace.name or str(row.namespace.netns))}"
+    return f"netns {text.safe(row.namespace.name or str(own_netns(row.namespace.netns)))}"
 
 
 def _rate(value: float) -> str:

@@ -14,6 +14,8 @@ from nettop.tui.drawing.layout import Layout
 from nettop.tui.drawing.line import piece
 from nettop.tui.drawing.place import place
 
+IFNAMSIZ = 15
+"""Cells of the longest name of an interface (linux/if.h): those that Docker gives its bridges have them all."""
 MOST = 40
 """Rows of a table that are listed."""
 WIDEST = 110
@@ -57,35 +59,37 @@ def _attribute(name: str) -> Callable[[Any], Value]:
     return lambda row: getattr(row, name)
 
 
-def _view(*fields: Field, optional: str) -> View:
+def _view(*fields: Field, optional: str, anchors: str = "") -> View:
     names = {field.name: field for field in fields}
-    return View("", "", names, tuple(names), tuple(optional.split()), "", lambda _: (), lambda _: 0)
+    shown, dropped, whole = tuple(names), tuple(optional.split()), tuple(anchors.split())
+    return View("", "", names, shown, dropped, "", lambda _: (), lambda _: 0, anchors=whole)
 
 
 LINKS = _view(
-    _field("name", "NAME", Kind.TEXT, 12, _of_link("name")),
+    _field("name", "NAME", Kind.TEXT, IFNAMSIZ, _of_link("name")),
     _field("kind", "KIND", Kind.TEXT, 8, lambda link: "loopback" if link.interface.loopback else link.interface.kind),
     _field("state", "STATE", Kind.TEXT, 8, _of_link("state")),
     _field("speed", "SPEED", Kind.TEXT, 9, lambda link: _pace(link.interface)),
     _field("mtu", "MTU", Kind.NUMBER, 5, _of_link("mtu")),
-    _field("rx_rate", "RX/s", Kind.RATE, 7, _attribute("rx_rate")),
-    _field("tx_rate", "TX/s", Kind.RATE, 7, _attribute("tx_rate")),
-    _field("rx_bytes", "RX", Kind.BYTES, 7, _counted("rx_bytes")),
-    _field("tx_bytes", "TX", Kind.BYTES, 7, _counted("tx_bytes")),
+    _field("rx_rate", "RX/s", Kind.RATE, 6, _attribute("rx_rate")),
+    _field("tx_rate", "TX/s", Kind.RATE, 6, _attribute("tx_rate")),
+    _field("rx_bytes", "RX", Kind.BYTES, 6, _counted("rx_bytes")),
+    _field("tx_bytes", "TX", Kind.BYTES, 6, _counted("tx_bytes")),
     _field("drops", "DROPS", Kind.NUMBER, 6, _counted("rx_dropped", "tx_dropped")),
     _field("lost", "ERRORS", Kind.NUMBER, 6, _counted("rx_errors", "tx_errors")),
-    _field("master", "PART OF", Kind.TEXT, 10, _of_link("master")),
-    _field("peer", "OTHER END", Kind.TEXT, 16, _attribute("peer"), flexible=True),
+    _field("master", "PART OF", Kind.TEXT, IFNAMSIZ, _of_link("master"), flexible=True),
+    _field("peer", "OTHER END", Kind.TEXT, 12, _attribute("peer"), flexible=True),
     _field("mac", "MAC", Kind.TEXT, 17, _of_link("mac")),
     _field("addresses", "ADDRESSES", Kind.LIST, 18, _of_link("addresses"), flexible=True),
-    optional="mac mtu speed kind rx_bytes tx_bytes lost drops state master peer",
+    optional="mac mtu speed kind rx_bytes tx_bytes lost drops state master",
+    anchors="name peer",
 )
 """Of `Carried`."""
 
 ROUTES = _view(
     _field("to", "TO", Kind.ADDRESS, 18, _attribute("to"), flexible=True),
     _field("via", "VIA", Kind.ADDRESS, 15, _attribute("via"), flexible=True),
-    _field("interface", "INTERFACE", Kind.TEXT, 12, _attribute("interface")),
+    _field("interface", "INTERFACE", Kind.TEXT, IFNAMSIZ, _attribute("interface")),
     _field("source", "FROM", Kind.ADDRESS, 15, _attribute("source"), flexible=True),
     _field("metric", "METRIC", Kind.NUMBER, 6, _attribute("metric")),
     _field("kind", "KIND", Kind.TEXT, 11, _attribute("kind")),
@@ -98,7 +102,7 @@ ROUTES = _view(
 NEIGHBOURS = _view(
     _field("address", "ADDRESS", Kind.ADDRESS, 18, _attribute("address"), flexible=True),
     _field("link", "MAC", Kind.TEXT, 17, _attribute("link")),
-    _field("interface", "INTERFACE", Kind.TEXT, 12, _attribute("interface")),
+    _field("interface", "INTERFACE", Kind.TEXT, IFNAMSIZ, _attribute("interface")),
     _field("state", "STATE", Kind.TEXT, 10, _attribute("state")),
     optional="interface",
 )

@@ -15,7 +15,8 @@ from rich.style import Style
 
 from nettop import format as text
 from nettop.fields import VIEWS
-from nettop.snapshot import HostRates, LinkRate, Snapshot
+from nettop.model import Health, Host
+from nettop.snapshot import HostRates, LinkRate, Machine, Snapshot
 from nettop.tui.commands.command import Command
 from nettop.tui.drawing.line import Pieces, between, cells, joined, piece
 from nettop.tui.drawing.theme import Look, Signs
@@ -72,7 +73,8 @@ class OwnCost(NamedTuple):
 
 
 def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look: Look, signs: Signs) -> Pieces:
-    """Who the machine is and how busy: name, rates, cpu, memory, retransmits, load, time since it started."""
+    """Who the machine is and how busy: name, rates, cpu, memory, retransmits, load, time since it started. Of several,
+    which have no load or time in common: how many are reached, the sums, and what the busiest move."""
     host, rates = snapshot.host, snapshot.rates
     if host is None:
         return [piece(" reading the machine ...", look.dim)]
@@ -84,12 +86,9 @@ def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look
         def past(values: Sequence[float | None], top: float | None = None) -> Pieces:
             return [piece(f" {sparkline(values, bars, signs.bars, top)}", look.dim)] if bars else []
 
-        name = text.safe(host.hostname)
         memory = f"{text.bytes_(host.mem_used)}/{text.bytes_(host.mem_total)}".replace(" ", "")
         return [
-            _Part(0, [piece(text.fit(name, min(24, text.cell_width(name))), look.strong)]),
-            _Part(6, figure("up", text.duration(max(0.0, snapshot.time - host.boot_time)), look.text)),
-            _Part(5, figure("load", f"{host.load1:.2f} {host.load5:.2f} {host.load15:.2f}", look.text)),
+            *(_machines(snapshot.machines, look, signs) or _machine(host, snapshot.time, look)),
             _Part(2, figure("cpu", _percent(rates.cpu), look.text) + past([r.cpu for r in history], 100.0)),
             _Part(4, figure("mem", memory, look.text)),
             _Part(1, figure(signs.rx, _rate(rates.rx_rate), look.rx) + past([r.rx_rate for r in history])),
@@ -97,7 +96,7 @@ def host_line(snapshot: Snapshot, history: Sequence[HostRates], width: int, look
             _Part(3, figure("retr", _percent(rates.retrans_percent), _retrans_style(rates, look))),
         ]
 
-    links = _over(rates.links, look, signs)
+    links = _over(rates.links, look, signs, several=bool(snapshot.machines))
     gap = 3
     for bars, gap in ((8, 3), (5, 3), (5, 2), (0, 3), (0, 2)):
         line = parts(bars)
@@ -151,7 +150,7 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
         parts.append(_Part(4, [piece("nettop ", look.dim), piece(used, look.text)]))
     separator = f" {signs.separator} "
     complaints = [health for health in snapshot.health if health.status != "absent"]
-    complaints.sort(key=lambda health: FIRST.index(health.source) if health.source in FIRST else len(FIRST))
+    complaints.sort(key=_urgency)
     if not complaints:
         return _fitted(parts, width, separator, look.dim)
     first, *others = complaints
@@ -166,11 +165,20 @@ def coverage_line(snapshot: Snapshot, own: OwnCost, notice: str | None, width: i
     return [*line, piece(separator, look.dim), piece(reason + more, look.warning)]
 
 
+def unusable_line(said: str | None, width: int, look: Look, signs: Signs) -> Pieces:
+    """What of the settings is ignored; where that is not told to its end, the file goes by its name alone."""
+    place, _, reason = text.safe(said or "").partition(": ")
+    start = f" {signs.warning} ignored: "
+    if text.cell_width(f"{start}{place}: {reason}") > width:
+        place = f"{signs.ellipsis}/{place.rpartition('/')[2]}"
+    return [piece(text.fit(f"{start}{place}: {reason}", width), look.warning)]
+
+
 def tabs_line(snapshot: Snapshot, levels: Levels, frozen: bool, width: int, look: Look, signs: Signs) -> Pieces:
     """The panes with their keys and counts, and the way from the machine to where one is, which is worth more."""
     active, trail = levels.level.active, [text.safe(title) for title in levels.trail]
     crumb = f" {signs.crumb} "
-    way = crumb.join(["host", *trail, active]) if trail else ""
+    way = crumb.join(["machines" if snapshot.machines else "host", *trail, active]) if trail else ""
     right = [piece(" FROZEN ", look.active)] if frozen else []
     room = width - cells(right) - (text.cell_width(way) + 2 if way else 0)
     forms = _tabs(snapshot, active, look, counted=not trail)
@@ -302,10 +310,31 @@ def _width(parts: list[_Part], gap: int) -> int:
     return 2 + sum(cells(part.pieces) for part in parts) + gap * (len(parts) - 1)
 
 
-def _over(links: Sequence[LinkRate], look: Look, signs: Signs) -> list[_Part]:
-    """Which interface carries that; of several the busiest ones with their shares, by name, so that they keep their
-    places."""
-    if len(links) == 1:
+def _machine(host: Host, now: float, look: Look) -> list[_Part]:
+    """Who one machine is."""
+    name = text.safe(host.hostname)
+    load = f"{host.load1:.2f} {host.load5:.2f} {host.load15:.2f}"
+    return [
+        _Part(0, [piece(text.fit(name, min(24, text.cell_width(name))), look.strong)]),
+        _Part(6, [piece("up ", look.dim), piece(text.duration(max(0.0, now - host.boot_time)), look.text)]),
+        _Part(5, [piece("load ", look.dim), piece(load, look.text)]),
+    ]
+
+
+def _machines(machines: Mapping[int, Machine], look: Look, signs: Signs) -> list[_Part]:
+    """How many machines are reached, of those that are watched; nothing where this is a picture of one."""
+    if not machines:
+        return []
+    reached = sum(machine.picture is not None for machine in machines.values())
+    if reached == len(machines):
+        return [_Part(0, [piece(f"{reached} machines", look.strong)])]
+    return [_Part(0, [piece(f"{signs.warning} {reached} of {len(machines)} machines", look.warning)])]
+
+
+def _over(links: Sequence[LinkRate], look: Look, signs: Signs, *, several: bool) -> list[_Part]:
+    """Which interface carries that, or of `several` machines which one moves it; of many the busiest ones with their
+    shares, by name, so that they keep their places."""
+    if len(links) == 1 and not several:
         return [_Part(7, [piece("over ", look.dim), piece(text.safe(links[0].name), look.text)])]
     return [
         _Part(
@@ -318,6 +347,15 @@ def _over(links: Sequence[LinkRate], look: Look, signs: Signs) -> list[_Part]:
         )
         for link in sorted(links[:_LINKS], key=lambda link: link.name)
     ]
+
+
+def _urgency(health: Health) -> int:
+    """The place of a complaint among others: a machine that is not there goes first, then what `FIRST` names, of
+    whichever machine."""
+    if health.source.startswith("machine:"):
+        return -1
+    source = health.source.rpartition(":")[2]
+    return FIRST.index(source) if source in FIRST else len(FIRST)
 
 
 def _percent(value: float | None) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from nettop.fields import CONNECTIONS, PROCESSES, Field, Kind, Value, View
+from nettop.fields import CONNECTIONS, MACHINE, PROCESSES, VIEWS, Field, Kind, Value, View, has_several
+from nettop.machines import machine_of, machine_of_row
 from nettop.snapshot import Connection
 from nettop.tui.lists.sums import Sums, of_connection, of_process
 
@@ -26,8 +27,10 @@ class By:
     """Table of `Snapshot` → what tells the groups of its rows apart. Where `destinations` are among them, it is told
     how many connections were made to a group."""
     help: str
-    names: Mapping[str, Key] = field(default_factory=dict)
-    """Table → what the group of a row is called, where that is not the value itself."""
+    named: bool = False
+    """A group is called what that field says, which is not the value its rows have in common."""
+    local: bool = False
+    """That value means something on one machine only."""
 
 
 class GroupRow(NamedTuple):
@@ -94,10 +97,11 @@ GROUPINGS: tuple[By, ...] = (
         "container",
         _CONTAINER,
         "the container of the process",
-        _same("container", CONNECTIONS, PROCESSES),
+        named=True,
+        local=True,
     ),
     By("unit", "unit", _same("unit", CONNECTIONS, PROCESSES), "the systemd unit of the process"),
-    By("namespace", "netns_name", _NETNS, "the network namespace", _same("netns_name", CONNECTIONS, PROCESSES)),
+    By("namespace", "netns_name", _NETNS, "the network namespace", named=True, local=True),
     By(
         "remote host",
         "remote",
@@ -110,12 +114,26 @@ GROUPINGS: tuple[By, ...] = (
         {"connections": _rport, "destinations": lambda made: made.rport},
         "the port of the other end",
     ),
+    By(
+        MACHINE.name,
+        MACHINE.name,
+        {
+            **dict.fromkeys(VIEWS, machine_of_row),
+            "destinations": lambda made: machine_of(made.netns),
+        },
+        "the machine",
+        named=True,
+    ),
 )
 
 
 def groupings(view: View) -> list[By]:
     """What the rows of a view can be grouped by."""
-    return [by for by in GROUPINGS if view.table in COUNTED and view.table in by.keys]
+    return [
+        by
+        for by in GROUPINGS
+        if view.table in COUNTED and view.table in by.keys and (by.common != MACHINE.name or has_several(view))
+    ]
 
 
 # --- the list of groups as a view ------------------------------------------------------------------------------------

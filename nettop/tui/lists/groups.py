@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Set
 from typing import Any
 
-from nettop.fields import Value
+from nettop.fields import MACHINE, Value, has_several
+from nettop.machines import machine_of, machine_of_row, own_number
 from nettop.snapshot import Snapshot
 from nettop.tui.lists.groupings import COUNTED, By, GroupRow, Holder, Key, view_of_groups
 from nettop.tui.lists.marks import Sight, Test
@@ -29,7 +30,8 @@ class GroupPane(Pane):
         """The pane whose rows are grouped."""
         self._counted = COUNTED[members.view.table]
         self._key = by.keys[members.view.table]
-        self._name = by.names.get(members.view.table)
+        self._name = members.view.fields[by.common].get if by.named else None
+        self._machine = members.view.fields[MACHINE.name].get if by.local and has_several(members.view) else None
         self._groups: dict[Value, GroupRow] = {}
         self._held: dict[tuple[Value, Holder], int] = {}  # how many rows of a group a process holds
         self._in: dict[int, Any] = {}  # row id → the row as it was counted
@@ -69,8 +71,8 @@ class GroupPane(Pane):
         # which processes talk to a remote host their rows do not tell: it is those that do when it is opened
         holders = frozenset(holder for of, holder in self._held if of == value)
         tests.setdefault("processes", lambda row: row.process.key in holders)
-        pids = frozenset(pid for pid, _ in holders)
-        tests.setdefault("events", lambda event: event.pid in pids)
+        pids = frozenset((machine_of(start_time), pid) for pid, start_time in holders)
+        tests.setdefault("events", lambda event: (machine_of_row(event), event.pid) in pids)
         label = "-" if group.label is None else group.label
         return Scope(f"{self.by.name}={label}", tests).within(self.members.scope)
 
@@ -137,6 +139,13 @@ class GroupPane(Pane):
             if row is None:
                 del self._in[row_id]
 
+    def _label(self, row: Any, value: Value) -> Value:
+        """What a group with this row is called."""
+        if self._name is None or value is None:
+            return value
+        name = self._name(row, 0.0) or str(own_number(value) if isinstance(value, int) else value)
+        return f"{name} on {self._machine(row, 0.0)}" if self._machine else name
+
     def _count(self, row: Any, sign: int) -> None:
         counted, value = self._counted, self._key(row)
         group = self._groups.get(value)
@@ -154,7 +163,7 @@ class GroupPane(Pane):
         if sums.rows:
             label = group.label
             if sign > 0:
-                label = value if self._name is None or value is None else self._name(row) or str(value)
+                label = self._label(row, value)
             self._groups[value] = group._replace(label=label, processes=processes, sums=sums)
         else:
             del self._groups[value]

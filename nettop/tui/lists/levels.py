@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nettop.config.session import Session
-from nettop.fields import VIEWS
+from nettop.fields import VIEWS, View
 from nettop.snapshot import ContainerRow, NamespaceRow, ProcessRow
 from nettop.tui.lists.groupings import By, GroupRow
 from nettop.tui.lists.groups import GroupPane
@@ -15,6 +15,14 @@ from nettop.tui.lists.marks import Sight
 from nettop.tui.lists.panes import Pane
 from nettop.tui.lists.scopes import Scope, container_scope, namespace_scope, process_scope
 from nettop.tui.remember import arrange, arrangement
+
+Known = Callable[[View], View]
+"""Makes of a view one that knows what machines are called."""
+
+
+def as_it_is(view: View) -> View:
+    """A view that does not."""
+    return view
 
 
 @dataclass
@@ -28,6 +36,8 @@ class Level:
     """The groups of a pane's rows, while one looks at these instead."""
     opened_from: Callable[[], object] | None = None
     """Shows again the page from which one came here."""
+    known: Known = as_it_is
+    """Of the levels it is one of."""
 
     @property
     def pane(self) -> Pane:
@@ -35,17 +45,19 @@ class Level:
         if self.active in self.groups:
             return self.groups[self.active]
         if self.active not in self.panes:
-            self.panes[self.active] = Pane(VIEWS[self.active], self.scope)
+            self.panes[self.active] = Pane(self.known(VIEWS[self.active]), self.scope)
         return self.panes[self.active]
 
 
 class Levels:
     """Where one is: the whole machine, or some steps into it."""
 
-    def __init__(self, view: str, session: Session | None = None) -> None:
-        """Begin with that view; `session` tells how panes are arranged when they are first looked at."""
-        self._stack = [Level(None, view)]
+    def __init__(self, view: str, session: Session | None = None, known: Known = as_it_is) -> None:
+        """Begin with that view; `session` tells how panes are arranged when they are first looked at, `known` makes of
+        a view one that knows the machines there are."""
+        self._stack = [Level(None, view, known=known)]
         self._session = session or Session()
+        self._known = known
         self.sight = Sight()
         """What all panes leave out."""
 
@@ -74,6 +86,7 @@ class Levels:
 
     def enter(self, level: Level) -> None:
         """Go one step further, into that level."""
+        level.known = self._known
         for pane in level.panes.values():
             pane.set_sight(self.sight)
         self._stack.append(level)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nettop.fields import waits_for_anybody
+from nettop.machines import machine_of_row, own_number
 from nettop.model import Event
 from nettop.snapshot import ContainerRow, NamespaceRow, ProcessRow
 from nettop.tui.lists.marks import Test
@@ -38,7 +39,7 @@ def _both(first: Test, second: Test) -> Test:
 
 def process_scope(row: ProcessRow) -> Scope:
     """A process: the sockets it holds, first or not; its namespace; what happened to it and its children."""
-    key, pid = row.process.key, row.process.pid
+    key, pid, machine = row.process.key, row.process.pid, machine_of_row(row)
     since = row.process.started - CLOCKS
     return Scope(
         f"{row.process.comm} ({row.process.pid})",
@@ -47,13 +48,13 @@ def process_scope(row: ProcessRow) -> Scope:
             "processes": lambda p: p.process.key == key,
             "namespaces": lambda n: n.namespace.netns == row.process.netns,
             "containers": lambda c: c.id == row.process.belongs,
-            "events": lambda e: pid in (e.pid, e.ppid) and e.time >= since,
+            "events": lambda e: pid in (e.pid, e.ppid) and e.time >= since and machine_of_row(e) == machine,
         },
     )
 
 
 def process_of(event: Event, processes: Iterable[ProcessRow]) -> ProcessRow | None:
-    """The process something happened to, while it is there; its pid may belong to a later one by now."""
+    """The process of its machine something happened to, while it is there; its pid may belong to a later one by now."""
     for row in processes:
         if row.process.pid == event.pid and row.process.started - CLOCKS <= event.time:
             return row
@@ -62,8 +63,13 @@ def process_of(event: Event, processes: Iterable[ProcessRow]) -> ProcessRow | No
 
 def container_scope(row: ContainerRow) -> Scope:
     """A container, unit or program: its processes, their sockets and namespaces, and what happened in it."""
-    row_id, container = row.id, row.container
+    row_id, container, machine = row.id, row.container, machine_of_row(row)
     name = container.name if container.contained else None
+
+    def happened_inside(event: Event) -> bool:
+        inside = event.container == name if name else event.pid == container.pid
+        return inside and machine_of_row(event) == machine
+
     return Scope(
         container.name,
         {
@@ -71,7 +77,7 @@ def container_scope(row: ContainerRow) -> Scope:
             "processes": lambda p: p.process.belongs == row_id,
             "namespaces": lambda n: n.namespace.netns == container.netns,
             "containers": lambda c: c.id == row_id,
-            "events": lambda e: e.container == name if name else e.pid == container.pid,
+            "events": happened_inside,
         },
     )
 
@@ -81,7 +87,7 @@ def namespace_scope(row: NamespaceRow) -> Scope:
     netns, name = row.namespace.netns, row.namespace.name
     return Scope(
         # the breadcrumb begins with the machine, which is called host too
-        name if name and row.namespace.kind != "host" else f"netns {name or netns}",
+        name if name and row.namespace.kind != "host" else f"netns {name or own_number(netns)}",
         {
             "connections": lambda c: c.socket.netns == netns,
             "processes": lambda p: p.process.netns == netns,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
+from nettop.machines import machine_of
 from nettop.snapshot import ProcessRow
 from nettop.tui.drawing.trim import BLANK, CORNER, PIPE, TEE
 from nettop.tui.lists.entries import Entry
@@ -159,15 +160,16 @@ class Tree:
 
 def parents(rows: Rows) -> Parents:
     """Who is whose parent in a picture."""
-    by_pid: dict[int, int] = {}
+    by_pid: dict[tuple[int, int], int] = {}  # by machine and pid
     for row_id, row in rows.items():
-        other = by_pid.get(row.process.pid)
+        pid = machine_of(row_id), row.process.pid
+        other = by_pid.get(pid)
         if other is None or rows[other].process.start_time <= row.process.start_time:
-            by_pid[row.process.pid] = row_id  # of two with one pid, the living one
+            by_pid[pid] = row_id  # of two with one pid, the living one
 
     def parent_of(row_id: int) -> int | None:
         process = rows[row_id].process
-        parent = by_pid.get(process.ppid)
+        parent = by_pid.get((machine_of(row_id), process.ppid))
         if parent is None or parent == row_id or rows[parent].process.start_time > process.start_time:
             return None  # a pid that is used again names no parent
         return parent

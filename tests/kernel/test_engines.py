@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support import netns
@@ -22,6 +23,11 @@ pytestmark = [
 
 OURS = ("docker", "podman")
 """What the rules of an engine have in their names."""
+PLACES = (
+    CNI_STATE,
+    *map(Path, ("/run/containerd/fifo", "/run/containerd/s", "/run/containerd/runc/default", "/run/runc")),
+)
+"""Where engines and their helpers leave files, whatever directory they were given."""
 
 
 def traces(home: Path) -> dict[str, set[str]]:
@@ -40,7 +46,7 @@ def traces(home: Path) -> dict[str, set[str]]:
         "processes": processes,
         "namespaces": set(netns.named("nettop-engine")),
         "rules": set(_rules()),
-        "files": {str(path) for path in CNI_STATE.glob("**/*")},
+        "files": {str(path) for place in PLACES for path in place.glob("**/*")},
     }
 
 
@@ -51,6 +57,11 @@ def _rules() -> list[str]:
     return [line for line in said.splitlines() if any(name in line.lower() for name in (*OURS, "cni-"))]
 
 
+def assert_nothing_left(before: dict[str, set[str]], home: Path) -> None:
+    after = traces(home)
+    assert {kind: after[kind] - before[kind] for kind in after} == {kind: set() for kind in after}
+
+
 @pytest.mark.parametrize("engine", [docker, podman, containerd])
 def test_nothing_is_left_behind(engine: Callable[..., Any], tmp_path: Path) -> None:
     before = traces(tmp_path)
@@ -59,4 +70,16 @@ def test_nothing_is_left_behind(engine: Callable[..., Any], tmp_path: Path) -> N
         started.run("left", *published)
         during = traces(tmp_path)
         assert during["processes"] > before["processes"]
-    assert traces(tmp_path) == before
+    assert_nothing_left(before, tmp_path)
+
+
+@pytest.mark.parametrize("engine", [docker, containerd])
+def test_nothing_is_left_behind_where_the_engine_has_failed(engine: Callable[..., Any], tmp_path: Path) -> None:
+    before = traces(tmp_path)
+    with contextlib.suppress(subprocess.CalledProcessError), engine(tmp_path) as started:
+        started.run("left")
+        daemons = [each for each in psutil.Process().children() if each.name() in ("dockerd", "containerd")]
+        for daemon in daemons:
+            daemon.kill()
+        assert psutil.wait_procs(daemons, 10)[0]
+    assert_nothing_left(before, tmp_path)

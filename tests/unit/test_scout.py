@@ -1,0 +1,65 @@
+"""What a scout reports is what anybody would see who looks at the processes one by one."""
+
+from __future__ import annotations
+
+import os
+import socket
+from array import array
+from pathlib import Path
+
+import pytest
+
+from nettop.collector.resolver import Resolver
+from nettop.collector.scout import Scout, _parse, read_held
+from nettop.kernel.procfs import ProcFS
+from nettop.model import ProcessKey
+
+
+def own_key() -> ProcessKey:
+    """This process, as a resolver knows it."""
+    stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    return ProcessKey(os.getpid(), int(stat[19]))
+
+
+def test_it_reports_the_sockets_and_namespaces_of_every_process_that_may_be_read() -> None:
+    proc = ProcFS()
+    with socket.socket() as made, open("/proc/self/ns/net", "rb") as namespace:
+        scout = Scout.send(proc)
+        assert scout is not None
+        held = scout.wait()[os.getpid()]
+        assert made.fileno() << 32 | os.fstat(made.fileno()).st_ino in held.sockets
+        assert (namespace.fileno(), os.fstat(namespace.fileno()).st_ino) in held.namespaces
+
+
+def test_it_has_ended_when_its_report_is_there() -> None:
+    scout = Scout.send(ProcFS())
+    assert scout is not None
+    assert scout.pid not in scout.wait()
+    assert not Path(f"/proc/{scout.pid}").exists()
+
+
+def test_a_walk_takes_its_word_once_and_then_looks_for_itself() -> None:
+    proc = ProcFS()
+    key = own_key()
+    resolver = Resolver(proc)
+    with socket.socket() as early:
+        inode = os.fstat(early.fileno()).st_ino
+        report = {key.pid: read_held(proc, key.pid)}
+        with socket.socket() as late:
+            late_inode = os.fstat(late.fileno()).st_ino
+            resolver.take_report(report)
+            resolver.look_at(key)
+            resolver.walk(10.0, 0)
+            assert [owner.pid for owner in resolver.owners(inode).holders] == [key.pid]
+            assert not resolver.owners(late_inode).holders
+            resolver.look_at(key)
+            resolver.walk(10.0, 0)
+            assert [owner.fd for owner in resolver.owners(late_inode).holders] == [late.fileno()]
+
+
+@pytest.mark.parametrize("length", range(8))
+def test_a_report_that_was_cut_short_is_read_up_to_there(length: int) -> None:
+    whole = array("Q", (7, 1, 1, 3 << 32 | 99, 4 << 32 | 55, 8, 0, 0))
+    report = _parse(whole[:length])
+    assert list(report) == ([7] if length >= 5 else [])
+    assert set(_parse(whole)) == {7, 8}
