@@ -55,8 +55,15 @@ class _Version(argparse.Action):
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """What the arguments say; `hosts` are all that are named. Leaves by SystemExit where they make no sense."""
-    options = parser().parse_args(attach_sort(arguments))
+    known = parser()
+    options = known.parse_args(attach_sort(arguments))
     options.hosts += options.more_hosts
+    if options.hosts and options.command not in (None, *VIEWS, "record", "export"):
+        known.error(f"--host: {options.command} is of this machine")
+    if options.hosts and (options.connect or options.recording):
+        known.error("--host goes with neither --connect nor --from: which one?")
+    if options.sudo and not options.hosts:
+        known.error("--sudo is for a --host: here, run sudo nettop")
     return options
 
 
@@ -133,7 +140,7 @@ def _add_view_options(parser: argparse.ArgumentParser, hidden: bool = False) -> 
     add("--no-rates", action="store_true", help=words("do not wait for the second sample that rates need"))
 
 
-_HOST = "another machine, over your own ssh; nettop need not be there, a python3 from 3.9 on must"
+_HOST = "another machine, over your own ssh, or several; nettop need not be there, a python3 from 3.9 on must"
 
 
 def _add_service(parser: argparse.ArgumentParser, hosts: str = "more_hosts") -> None:

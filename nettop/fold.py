@@ -9,8 +9,10 @@ import collections
 import itertools
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
-from nettop.model import COMPANIONS, TABLES, Change, Delta, Event
+from nettop.model import COMPANIONS, TABLES, Change, Delta, Event, Process
 
+FORMER = 2_000
+"""Processes that are over, until it is asked which of them sockets still name."""
 MAX_ROWS = 1_000_000
 """Of one table, or ids that are gone; a stream that claims more is not believed."""
 
@@ -29,6 +31,7 @@ class Fold:
         self.tables: Dict[str, Dict[int, Any]] = {name: {} for name in TABLES}
         """Rows as of the last Delta: after a key frame, all there are."""
         self._gone: Dict[str, List[int]] = {name: [] for name in TABLES}
+        self._former: Dict[int, Process] = {}  # not listed any more
         self._events: Deque[Event] = collections.deque(maxlen=events_kept)
         self._skipped = 0
         self._key = False
@@ -41,10 +44,13 @@ class Fold:
             for name, rows in self.tables.items():
                 rows.clear()
                 self._gone[name].clear()
+            self._former.clear()
         for name, (rows, gone) in delta.changes.items():
             table = self.tables[name]
             for row_id in gone:
-                table.pop(row_id, None)
+                row = table.pop(row_id, None)
+                if name == "processes" and row is not None:
+                    self._former[row_id] = row
                 for companion in COMPANIONS.get(name, ()):
                     self.tables[companion].pop(row_id, None)
             if not self._key:  # after a key frame everything is said, and what is gone need not be
@@ -52,6 +58,8 @@ class Fold:
             table.update(rows)
             if len(table) > MAX_ROWS or len(self._gone[name]) > MAX_ROWS:
                 raise FoldError(f"it claims more than {MAX_ROWS:,} {name}")
+        if len(self._former) > FORMER:
+            self._former = self._named()
         self._events.extend(delta.events)
         self.told += len(delta.events)
         self._skipped += delta.events_skipped
@@ -74,5 +82,14 @@ class Fold:
         changes = {
             name: Change(rows, self._gone[name]) for name, rows in self.tables.items() if rows or self._gone[name]
         }
+        if self._key and self._former:
+            self._former = self._named()
+            told = {**self.tables["processes"], **self._former}
+            changes["processes"] = Change(told, self._gone["processes"])
         last, skipped = self._last, self._skipped + self.events_dropped
         return Delta(self._key, last.complete, last.time, last.clock, changes, tuple(self._events), skipped)
+
+    def _named(self) -> Dict[int, Process]:
+        """Processes that are not listed any more, and that sockets name still: see `model.Process`."""
+        pids = {holder.pid for row in self.tables["owners"].values() for holder in row.holders}
+        return {row_id: row for row_id, row in self._former.items() if row.pid in pids}

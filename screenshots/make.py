@@ -91,7 +91,7 @@ SHOTS = (
         beside.recorded,
     ),
     Shot("service-120", (120, 26), ("1",), "the service does not tell", beside.AS_USER, beside.served),
-    Shot("manual-120", (120, 36), (), "SYNOPSIS", MANUAL),
+    Shot("manual-120", (120, 24), (), "SYNOPSIS", MANUAL),
     Shot("connections-80", (80, 24), ("2",), "ESTAB"),
     Shot("connections-160", (160, 45), ("2",), "ESTAB"),
 )

@@ -131,6 +131,7 @@ class Endings:
                 self._bare.difference_update([row for row, _ in rows])
             if bare:
                 self._bare.update(bare)
+            if bare and not found.first:
                 strangers = {row for row, _ in found.born}
                 self._turned.update((row, s) for row, s in bare.items() if row not in strangers)
         if not self._ended:

@@ -112,6 +112,7 @@ class Reader:
         for found in self._read(now, look, absent, sought):
             self.idleness.note(found)
             yield found
+        self.idleness.end(look)
 
     def take_holes(self) -> int:
         """As `DiagSocket.take_holes`."""
@@ -128,7 +129,7 @@ class Reader:
             yield self._files.update(self._from_proc((*proc_net.INET_FILES, "unix", "packet", "netlink")), now)
             return
         for name in _LISTED[look]:
-            if name not in absent:
+            if name not in absent and not (name in _SLOW and not self._inet[name] and self.idleness.settled):
                 try:
                     table = self._tables[name]
                     if isinstance(table, InetTable):

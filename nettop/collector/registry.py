@@ -33,7 +33,7 @@ LOOK_EVERY = 10
 """Ticks between two looks for processes that the OOM killer ended and that were never seen: where one is, one looks at
 once."""
 FROZEN_EVERY = 2
-"""Ticks between two looks whether a container is paused, of those whose runtime does not tell: 1 µs each."""
+"""Ticks between two looks whether a container is paused, of those whose runtime does not tell: 5 µs each."""
 PATIENCE = 120.0
 """Seconds a container stays listed while its runtime says that it will start it again: Docker waits up to 60."""
 WALK_EVERY = 30.0

@@ -35,9 +35,8 @@ class Recent(Generic[T]):
 
     def age(self, netns: int) -> None:
         """A dump of a namespace is over."""
-        for key in [key for key in self._kept if key[0] == netns]:
-            if key not in self._young:
-                del self._kept[key]
+        if self._kept:  # a dict that was large stays so, and this one becomes empty after a storm
+            self._kept = {key: left for key, left in self._kept.items() if key[0] != netns or key in self._young}
         self._young = {key for key in self._young if key[0] != netns}
 
 

@@ -18,7 +18,7 @@ from nettop.collector.evidence import Evidence, Listeners, Sightings
 from nettop.collector.happenings import Happenings
 from nettop.collector.health import HealthBook, often
 from nettop.collector.holdings import Holdings
-from nettop.collector.idleness import ALL_IDLE_EVERY, IDLE_EVERY, Look
+from nettop.collector.idleness import ALL_IDLE_EVERY, IDLE_EVERY, MANY, Look
 from nettop.collector.lineage import Lineage
 from nettop.collector.outbox import Outbox
 from nettop.collector.processes import ProcessTracker
@@ -169,7 +169,8 @@ class SocketTracker:
         for place, reader in enumerate(list(self._readers.values())):
             turn = place + self._tick
             look = Look.ALL if everything or turn % SLOW_EVERY == 0 else Look.TRAFFIC
-            due = reader.due(reader.netns in moved, look is Look.ALL)  # asked of all: it counts before tables are read
+            rests = turn % 2 and len(self._readers) > MANY and reader.idleness.resting and reader.netns not in moved
+            due = not rests and reader.due(reader.netns in moved, look is Look.ALL)  # it counts before tables are read
             if not everything and not due:
                 if turn % ALL_IDLE_EVERY == 0:
                     look = Look.ALL

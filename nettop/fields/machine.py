@@ -12,7 +12,12 @@ from nettop.machines import machine_of_row, own_netns
 from nettop.snapshot import Connection
 
 MACHINE = Field(
-    "machine", "MACHINE", Kind.TEXT, 10, "the machine it is of, as it was called after --host", lambda _row, _now: None
+    "machine",
+    "MACHINE",
+    Kind.TEXT,
+    10,
+    "the machine it is of; of several, by what --host calls it",
+    lambda _row, _now: None,
 )
 """Unbound: nobody has told what machines are called."""
 

@@ -46,7 +46,8 @@ class Member:
         self.early = True
         """Nothing was shown of any machine yet."""
         self._lost: str | None = None  # why it is not reached
-        self._heard = time.monotonic()
+        self._heard: float | None = None
+        """When, in monotonic seconds, the last picture came."""
         self._skew = 0.0
         self._changed: dict[str, set[int]] = {}
         self._cut: Snapshot | None = None
@@ -93,8 +94,10 @@ class Member:
         """Why it is not reached, or what is wrong with its pictures, which should come every `interval` seconds."""
         if self._lost is not None:
             return self._lost
-        if self.newest is None:
+        if self._heard is None:
             return "nothing was heard of it yet"
+        if self.newest is None:
+            return "it is there again; its rates are known with its next picture"
         silence = time.monotonic() - self._heard
         if silence > LATE * interval + LATE:
             return f"no picture for {silence:.0f} seconds"

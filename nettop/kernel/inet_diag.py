@@ -75,11 +75,13 @@ class Found(NamedTuple):
     """New TCP sockets, and whether their connection was made from here; None where that cannot be told."""
     resent: List[Tuple[int, int, Socket]]
     """Row id, segments sent again since the last dump, and who the two ends are."""
+    first: bool
+    """It is the first dump of its table: what is new in it may be old."""
 
     @classmethod
-    def nothing(cls, proto: str = "") -> Found:
+    def nothing(cls, proto: str = "", first: bool = False) -> Found:
         """To be filled."""
-        return cls([], [], [], proto, {}, [], [])
+        return cls([], [], [], proto, {}, [], [], first)
 
 
 class Sought(NamedTuple):
@@ -163,7 +165,7 @@ class InetTable:
     def read(self, diag: DiagSocket, now: float, sought: Optional[Sought] = None) -> Found:
         """Dump, and return what is new, different and gone; what is `sought` and there is noted in it. Raises as
         `DiagSocket.dump`."""
-        found = Found.nothing(self._protocol.name if self._told_when_destroyed else "")
+        found = Found.nothing(self._protocol.name if self._told_when_destroyed else "", not self._complete)
         seen: List[bytes] = []
         wanted = sought.wanted.get(self._protocol.name) if sought else None
         for kind, request in self._protocol.requests:

@@ -26,7 +26,10 @@ class Owner(NamedTuple):
 
 
 class Process(NamedTuple):
-    """Who a process is. comm and command are whatever the process says: print them through `format.safe`."""
+    """Who a process is. comm and command are whatever the process says: print them through `format.safe`.
+
+    One that is told without its `Usage` is over, and not listed: a key frame tells it for the sockets that it held
+    last."""
 
     pid: int
     start_time: int

@@ -19,8 +19,8 @@ from nettop.memory import hold_little
 from nettop.remote.greeting import OTHER_DIALECT, dialect, greeting
 
 SILENCE = 45.0
-"""Seconds after which an end that neither says nor takes anything is gone: a network that was cut tells nobody. It says
-something every few seconds."""
+"""Seconds after which an end that says nothing is gone, unless it is still taking what waits for it: a network that was
+cut tells nobody. It says something every few seconds (`pump.BEAT`)."""
 FAILED = 70
 """The exit code of a far end that failed after it had greeted: sysexits.h, EX_SOFTWARE."""
 
@@ -79,7 +79,8 @@ class Squeezed(Link):
         super().__init__(channel)
         self._outlet = channel.outlet
         self._squeeze = zlib.compressobj()
-        self._stirred = time.monotonic()  # when the other end last said or took something
+        self._stirred = time.monotonic()  # when the other end last said something, or took what waited
+        self._behind = False
         self._taken = 0
 
     @property
@@ -102,9 +103,10 @@ class Squeezed(Link):
         return super().receive()
 
     def alive(self, now: float) -> bool:
-        """See `Link`."""
-        if self.taken != self._taken:
-            self._taken, self._stirred = self.taken, now
+        """See `Link`. What is taken at once says nothing: sshd takes much, whether or not it can pass that on."""
+        if self._behind and self.taken != self._taken:
+            self._stirred = now
+        self._behind, self._taken = self.sending, self.taken
         return not self.closed and now < self._stirred + SILENCE
 
 

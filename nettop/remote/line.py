@@ -26,8 +26,9 @@ from nettop.requests import Reply
 NOISE = 64 << 10
 """Bytes that may come up to the greeting: what the startup files of a shell print."""
 _CHUNK = 1 << 16
-_WAITING = 0.3
-"""Seconds without a word after which ssh seems to wait for somebody: for a finger on a key, say."""
+_WAITING = 1.5
+"""Seconds without a word after which ssh seems to wait for somebody: for a finger on a key, say. What the far end says
+until it is there is of no use to anybody, unless it does not come to be there."""
 _EXIT = 1.0
 """Seconds from the end of what ssh writes to its own."""
 _JOIN = 3.0
@@ -64,6 +65,7 @@ class Line:
         ended then."""
         deadline = None if patience is None else time.monotonic() + patience
         self.connection.settimeout(patience)
+        _code()  # made while ssh shakes hands
         try:
             early = self._greeting(deadline, show)
         except TimeoutError:
@@ -85,11 +87,11 @@ class Line:
     def end(self, patience: float = 0.0) -> str:
         """Have done with it; where the stream has ended by itself, the reason, which ssh may take `patience` seconds to
         tell. The far end need not be told: it ends when there is nobody at this one."""
-        carrying = self._thread is not None and not self.pump.ended
+        by_itself = (self._thread is None or self.pump.ended) and not self.pump.reason
         self.pump.stop = True
         self.connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.0 if carrying else patience)
+            self._process.wait(patience if by_itself else 0.0)
         status = self._process.poll()
         self._process.kill()
         self._process.wait()
@@ -120,6 +122,7 @@ class Line:
             data = os.read(self._output, _CHUNK)
             if not data:
                 raise ConnectionResetError
+            show = None
             *lines, line = (line + data).split(b"\n")
             for place, said in enumerate(lines):
                 if said == SEND_CODE.encode():

@@ -84,11 +84,15 @@ class Remote:
             self._line.pump.quiet = pump.QUIET + seconds
 
     def hear(self, line: bytes) -> Iterator[tuple[Delta | Reply, bytes]]:
-        """See `Origin`. Raises `wire.WireError` also where it claims more than there can be: see `bounds`."""
+        """See `Origin`."""
+        yield self.take(line), line
+
+    def take(self, line: bytes) -> Delta | Reply:
+        """What a line says. Raises `wire.WireError` also where it claims more than there can be: see `bounds`."""
         heard = wire.hear(line)
         if isinstance(heard, Delta):
             self._bounds.check(heard)
-        yield heard, line
+        return heard
 
     async def answer(self, request: Request) -> Answer | None:
         """See `Origin`: the far end does everything, with the rights it has there."""

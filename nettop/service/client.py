@@ -17,8 +17,8 @@ from nettop.service.place import SOCKET, group_name
 EVENTS_KEPT = 10_000
 """Events of several ticks that are made one, unless it is told otherwise."""
 
-_WITHIN = 2.0
-"""Seconds a service may take to greet: it may be in its first tick, of many sockets."""
+_WITHIN = 5.0
+"""Seconds a service may take to greet: it may be in its first tick, of many sockets, on a machine in trouble."""
 _CHUNK = 1 << 18
 _GREETING = 4096
 """Bytes of a greeting at most."""
@@ -142,9 +142,16 @@ class Feed:
     """The stream of a service, or of who speaks like one, for one who waits for it. Raises ConnectionError where it
     ends or makes no sense."""
 
-    def __init__(self, connection: socket.socket, events_kept: int = EVENTS_KEPT, whose: str = "the service") -> None:
-        """`whose` it is, for errors."""
+    def __init__(
+        self,
+        connection: socket.socket,
+        events_kept: int = EVENTS_KEPT,
+        whose: str = "the service",
+        hear: Callable[[bytes], Delta | Reply] = wire.hear,
+    ) -> None:
+        """`whose` it is, for errors; `hear` makes sense of a line, and raises `wire.WireError` where it has none."""
         self._connection = connection
+        self._hear = hear
         self._whose = whose
         self._pace = Pace(0.0, events_kept)
         self._pending = bytearray()
@@ -158,7 +165,7 @@ class Feed:
         delta = None
         while delta is None or not delta.complete:
             try:
-                heard = wire.hear(self._line())
+                heard = self._hear(self._line())
                 delta = None if isinstance(heard, Reply) else self._pace.take(heard)
             except wire.WireError as error:
                 raise ConnectionError(f"{self._whose} makes no sense: {error}") from None

@@ -67,7 +67,7 @@ class Store:
         self._processes = Processes(self._ledger, self._namespaces.of)
         self._containers = Containers(self._ledger)
         self._connections = Connections(
-            self._ledger, self._processes.of, self._namespaces.of, self._containers.place_of, self._abroad
+            self._ledger, self._processes, self._namespaces.of, self._containers.place_of, self._abroad
         )
         self._health: dict[int, Health] = {}
         self._destinations: dict[int, Destination] = {}
@@ -128,14 +128,15 @@ class Store:
         """All that is known as of the last picture, as a key frame of another stream would tell it: in parts of at most
         some `size` rows, the last of them complete. No Delta may be taken before the last part is.
 
-        A store that is told this goes on as this one does, but for what rests on more than one picture: rates, limits,
-        the processes of sockets that nobody holds any more."""
+        A store that is told this goes on as this one does, but for what rests on more than one picture: rates and
+        limits."""
         time, clock, key = self.snapshot.time, self._clock or 0.0, True
         for tables in (
             self._containers.tables(),
             self._namespaces.tables(),
             self._machine(),
             self._processes.tables(),
+            {"processes": self._processes.former_rows()},
         ):
             for changes in _pieces(tables, size):
                 yield Delta(key, False, time, clock, changes, (), 0)
@@ -252,7 +253,7 @@ class Store:
         self._renamed = set()
         self._ledger.close_picture()
         self._connections.close_picture(self.snapshot.connections)
-        self._processes.close_picture()
+        self._processes.close_picture(self._connections.names)
         self._namespaces.close_picture()
         self._containers.close_picture()
 

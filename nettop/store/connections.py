@@ -13,15 +13,14 @@ from nettop.model import (
     Datagrams,
     Namespace,
     Nat,
-    Owner,
     Owners,
-    Process,
     Socket,
     SocketStats,
 )
 from nettop.snapshot import Connection, Place
 from nettop.store.limits import limit
 from nettop.store.peers import Abroad, Peers
+from nettop.store.processes import Processes
 from nettop.store.sums import Ledger
 
 Moved = tuple[int, int, int]
@@ -39,7 +38,7 @@ class Connections:
     def __init__(
         self,
         ledger: Ledger,
-        process_of: Callable[[Owner | None], Process | None],
+        processes: Processes,
         namespace_of: Callable[[int], Namespace | None],
         place_of: Callable[[int | None], Place | None],
         abroad: Abroad | None = None,
@@ -52,7 +51,7 @@ class Connections:
         """What moved since then, of the rows that did."""
         self.peers = Peers(self.rows, abroad)
         self._ledger = ledger
-        self._process_of = process_of
+        self._processes = processes
         self._namespace_of = namespace_of
         self._place_of = place_of
         # what a Delta said of rows not rebuilt since; of all others it stands in the row itself, once
@@ -83,6 +82,10 @@ class Connections:
     def held_by(self, pids: Iterable[int]) -> set[int]:
         """Ids of the rows that show one of these processes."""
         return {row_id for pid in pids for row_id in self._held.get(pid, ())}
+
+    def names(self, pid: int) -> bool:
+        """A row shows the process with that pid, or another one that had it."""
+        return pid in self._held
 
     def inside(self, namespaces: set[int]) -> set[int]:
         """Ids of the rows that show one of these namespaces."""
@@ -167,9 +170,9 @@ class Connections:
             self._restless.add(row_id)
         young = socket.since is not None or closed is not None
         rx_rate, tx_rate, retrans_rate = self._rates(row_id, young, stats, before, elapsed)
-        process, *others = map(self._process_of, owners or (None,))
-        if process is None and old is not None and old.owners[:1] == owners[:1] and _former(owner_by, stats):
-            process = old.process  # it has ended, and is not listed any more
+        process, *others = map(self._processes.of, owners or (None,))
+        if process is None and owners and _former(owner_by, stats):
+            process = self._processes.former(owners[0])
         return Connection(
             row_id,
             socket,

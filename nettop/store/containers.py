@@ -137,7 +137,7 @@ class Containers:
             rx_rate=rx_rate if counted and elapsed else None,
             tx_rate=tx_rate if counted and elapsed else None,
             retrans=sums.retrans + traffic.retrans if counted else None,
-            cpu=sum(row.cpu or 0.0 for row in members) if elapsed else None,
+            cpu=sum((row.cpu or 0.0 for row in members), 0.0) if elapsed else None,
             rss=sum(row.usage.rss for row in members),
             rx_before=traffic.rx_before,
             tx_before=traffic.tx_before,

@@ -28,6 +28,7 @@ class Processes:
         self._processes: dict[int, Process] = {}
         self._usage: dict[int, Usage] = {}
         self._over: set[int] = set()  # rows of processes that have ended
+        self._former: dict[Key, tuple[int, Process]] = {}  # listed no more, but named by sockets: id and process
         self._books = Books()
         self._ids: dict[Key, int] = {}  # a pid may be another process's while the row of an ended one is shown
         self._memory = 0
@@ -40,6 +41,10 @@ class Processes:
             return None
         return self._processes.get(self._ids.get(owner[:2], -1))
 
+    def former(self, owner: Owner) -> Process | None:
+        """The process an owner names that is not listed any more; None where it never was."""
+        return self._former.get(owner[:2], (0, None))[1]
+
     def row_id(self, key: Key) -> int | None:
         """Id of a process's row, None where it is not listed."""
         return self._ids.get(key)
@@ -51,6 +56,10 @@ class Processes:
         for row_id in processes.gone:
             self._drop(row_id, pids)
         for row_id, process in processes.rows.items():
+            if row_id not in self._usage and row_id not in usage.rows:
+                self._former[process.key] = row_id, process
+                pids.add(process.pid)
+                continue
             if row_id not in self._over:
                 self._count(self._processes.get(row_id), -1)
                 self._count(process, 1)
@@ -99,9 +108,14 @@ class Processes:
         """What a Delta told of processes and is true still, by table and row id."""
         return {"processes": self._processes, "usage": self._usage, "traffic": self._books.traffic}
 
-    def close_picture(self) -> None:
-        """What changes from here on belongs to the next picture."""
+    def former_rows(self) -> Mapping[int, Process]:
+        """Those that are not listed any more, and that sockets name still."""
+        return dict(self._former.values())
+
+    def close_picture(self, named: Callable[[int], bool]) -> None:
+        """What changes from here on belongs to the next picture; `named` says whether a socket names a pid."""
         self.changed = set()
+        self._former = {key: known for key, known in self._former.items() if named(key[0])}
         self._touched = set()
         self._books.close_picture()
 
@@ -173,5 +187,6 @@ class Processes:
             else:
                 self._count(process, -1)
             pids.add(process.pid)
+            self._former[process.key] = row_id, process
             if self._ids.get(process.key) == row_id:
                 del self._ids[process.key]

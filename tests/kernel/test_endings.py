@@ -113,6 +113,18 @@ def test_what_happens_to_a_connection_is_told(room: SocketRoom, watch: Watch) ->
     assert told(watch, room, "close").startswith(f"{ends}, 0 B received, 42 B sent, lived ")
 
 
+def test_what_had_ended_before_is_not_counted(room: SocketRoom) -> None:
+    """What is left of a connection when nettop starts, and a socket that only has an address, ended nobody knows when,
+    or not at all."""
+    room.time_wait()
+    room.open(socket.AF_INET, socket.SOCK_STREAM).bind(("127.0.0.1", 0))
+    with Watch() as watch:
+        for _ in range(3):
+            row = namespace(watch.tick(), room.netns)
+            assert row is not None
+            assert (row.opened, row.accepted, row.closed) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("patience", [None, 5.0])
 def test_a_refused_connect_is_a_failure(room: SocketRoom, watch: Watch, patience: float | None) -> None:
     made = room.open(socket.AF_INET, socket.SOCK_STREAM)

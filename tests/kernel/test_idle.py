@@ -84,6 +84,21 @@ def test_where_nothing_happens_nothing_is_listed(dumps: Counter[str | None]) -> 
         assert dumps[None] >= IDLE_EVERY, "its own namespace is listed at every tick"
 
 
+def test_where_there_are_many_namespaces_a_change_is_seen_as_soon(
+    furnished: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nettop.collector.sockets.MANY", 0)
+    with Watch() as watch:
+        for _ in range(SETTLED):
+            watch.tick()
+        furnished.bare.listen()
+        for _ in range(SOON):
+            shown = unowned(of_picture(watch.tick(), furnished.room))
+            if shown == unowned(of_ss(furnished.room)):
+                return
+        assert shown == unowned(of_ss(furnished.room))
+
+
 def unowned(rows: list[Row]) -> list[Row]:
     """The rows without their holders, who are found by other means, and on a large machine later."""
     return [row._replace(holders=()) for row in rows]

@@ -98,7 +98,7 @@ async def test_the_interval_holds_for_the_next_collector_too() -> None:
         begin = len(shown.pictures)
         await shown.until(lambda: len(shown.pictures) >= begin + 8)
         intervals = sorted(picture.interval or 0 for picture in shown.pictures[begin:])
-        assert 0.09 < intervals[0] < 0.19
+        assert 0.05 < intervals[0] < 0.19, "one that follows a late one comes sooner"
 
 
 async def test_closing_a_source_that_was_never_run_ends_its_collector() -> None:

@@ -73,6 +73,17 @@ def test_interfaces_are_what_ip_shows(room: SocketRoom, reader: LinkReader) -> N
     ]
 
 
+def test_without_pyroute2_the_answer_is_the_same(room: SocketRoom, reader: LinkReader) -> None:
+    path = f"/run/netns/{room.name}"
+    program = (
+        "import ast, sys; sys.path[:0] = ast.literal_eval(sys.argv[1]); sys.modules['pyroute2'] = None;"
+        "from nettop.kernel import rtnetlink; sys.argv[1:] = ['', *sys.argv[2:]]; rtnetlink.main()"
+    )
+    command = [sys.executable, "-I", "-c", program, repr(sys.path), OWN, path, "/run/netns/no-such-name"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert rtnetlink.parse_links(done.stdout) == reader.read([OWN, path, "/run/netns/no-such-name"])
+
+
 def test_one_namespace_that_is_gone_does_not_spoil_the_others(room: SocketRoom, reader: LinkReader) -> None:
     missing = "/run/netns/no-such-name"
     links = reader.read([missing, OWN, f"/run/netns/{room.name}"])

@@ -160,7 +160,8 @@ class Podman:
         self.netns = netns
         """Name of the namespace it lives in, as of `Docker`."""
         self.socket = home / "podman.sock"
-        self.command = ["nsenter", f"--net=/run/netns/{netns}"]
+        # conmon notes an out-of-memory kill in a file in the directory it was started in
+        self.command = ["nsenter", f"--net=/run/netns/{netns}", f"--wd={home}"]
         self.command += ["podman", "--root", str(home / "root"), "--runroot", str(home / "run")]
         self.command += ["--tmpdir", str(home / "tmp"), "--network-config-dir", str(home / "networks")]
         # crun, the usual one, refuses machines that have version 1 and version 2 of cgroups

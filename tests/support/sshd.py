@@ -15,9 +15,10 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -167,3 +168,27 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def pythons() -> list[Path]:
+    """One of each version from 3.9 on that is installed, the oldest first."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found: dict[int, Path] = {}
+    for minor in range(9, 15):
+        pyenvs = pyenv.glob(f"versions/3.{minor}.*/bin")
+        for place in (*pyenvs, Path("/usr/local/bin"), Path("/usr/bin"), Path(sys.base_prefix, "bin")):
+            if (place / f"python3.{minor}").exists():
+                found.setdefault(minor, place / f"python3.{minor}")
+    return list(found.values())
+
+
+def until(condition: Callable[[], object], seconds: float = DEADLINE) -> None:
+    """Wait until it is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+PYTHONS = pythons()
+"""What a far end may be run by."""

@@ -37,7 +37,7 @@ class TestColumns:
     async def test_space_hides_a_column_and_shows_another(self) -> None:
         async with opened(None, (120, 40), "3", "o", "down", "space", "end", "space", "enter") as seen:
             assert "KIND" not in titles(seen)
-            assert "REASON" in titles(seen)
+            assert "MACHINE" in titles(seen)
 
     @pytest.mark.parametrize(
         ("ahead", "back"), [("right_square_bracket", "left_square_bracket"), ("shift+down", "shift+up")]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from nettop.config import Config
 from nettop.fleet.numbered import as_there, machine_asked
 from nettop.machines import machine_of_row
 from nettop.requests import CloseSocket, InspectProcess, Signal
@@ -188,3 +189,10 @@ async def test_a_name_is_safe_for_the_terminal() -> None:
     names = {i: machine._replace(name="\x1b[31mevil") for i, machine in picture.machines.items()}
     async with opened(replace(picture, machines=names), (120, 40), "2", "enter") as seen:
         assert "\x1b" not in seen.text()
+
+
+async def test_columns_that_were_chosen_for_one_machine_get_the_column_and_are_remembered_without() -> None:
+    config = Config(columns={"connections": ("proto", "local", "lport", "comm")})
+    async with opened(several(), (120, 40), "2", config=config) as seen:
+        assert header(seen).split()[:3] == ["PROTO", "MACHINE", "LOCAL"]
+        assert seen.main.levels.session.columns["connections"] == config.columns["connections"]

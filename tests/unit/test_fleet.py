@@ -165,6 +165,7 @@ async def test_rows_that_do_not_know_their_rates_do_not_stand_among_those_that_d
         web.say()
         await until(lambda: len(shown.pictures) > count)
         assert shown.machines() == {1}
+        assert "its rates are known with its next picture" in (shown.last.machines[2].trouble or "")
         db.say()
         await until(lambda: shown.machines() == {1, 2})
 

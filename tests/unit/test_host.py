@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nettop.kernel import host
+from nettop.kernel.procfs import CLK_TCK
 
 SNMP = b"""Ip: Forwarding DefaultTTL
 Ip: 1 64
@@ -45,7 +46,28 @@ def test_private_memory_is_the_sum_of_clean_dirty_and_huge() -> None:
     assert host.parse_private_bytes(rollup) == 2060 * 1024
 
 
-def test_the_host_is_read() -> None:
+def test_processor_times_and_memory_are_those_of_proc() -> None:
+    times = host.parse_times(b"cpu  300 20 100 5000 70 0 10 0 30 4\n")
+    assert (times.user * CLK_TCK, times.idle * CLK_TCK, times.guest_nice * CLK_TCK) == (300, 5000, 4)
+    memory = host.parse_memory(b"MemTotal:  1000 kB\nMemFree:  10 kB\nMemAvailable:  400 kB\nBuffers: 1 kB\n")
+    assert memory == host.Memory(1000 * 1024, 400 * 1024)
+
+
+@pytest.mark.parametrize("data", [b"", b"cpu", b"cpu 1 2 3", b"cpu0 1 2 3 4 5 6 7 8 9 10", b"cpu 1 2 3 x 5 6 7 8 9 10"])
+def test_what_is_no_processor_time_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        host.parse_times(data)
+
+
+def test_memory_that_is_not_told_is_no_zero() -> None:
+    with pytest.raises(ValueError, match="MemAvailable"):
+        host.parse_memory(b"MemTotal: 1000 kB\n")
+
+
+@pytest.mark.parametrize("without_psutil", [False, True])
+def test_the_host_is_read(without_psutil: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if without_psutil:
+        monkeypatch.setitem(sys.modules, "psutil", None)
     reader = host.HostReader()
     first = reader.read()
     deadline = time.monotonic() + 10

@@ -22,6 +22,7 @@ def look(idleness: Idleness, slow: bool = False, *found: Found) -> None:
     idleness.begin(Look.ALL if slow else Look.TRAFFIC)
     for said in found:
         idleness.note(said)
+    idleness.end(Look.ALL if slow else Look.TRAFFIC)
 
 
 def at_rest() -> Idleness:
@@ -128,3 +129,43 @@ def test_after_traffic_the_slow_protocols_follow_when_it_is_their_turn() -> None
     look(idleness, False)
     assert not idleness.due(COUNTS, False, False)
     assert idleness.due(COUNTS, False, True)
+
+
+def settled(idleness: Idleness, *found: Found) -> bool:
+    """What is known when the next look at all protocols comes to those nobody may use."""
+    idleness.due(COUNTS, True, True)
+    idleness.begin(Look.ALL)
+    for said in found:
+        idleness.note(said)
+    return idleness.settled
+
+
+def test_a_protocol_without_a_socket_gets_none_while_the_sockets_are_the_same() -> None:
+    assert settled(at_rest(), news())
+
+
+def test_where_there_is_another_number_of_sockets_any_protocol_may_have_one() -> None:
+    idleness = at_rest()
+    idleness.due(COUNTS._replace(used=b"11"), True, True)
+    idleness.begin(Look.ALL)
+    assert not idleness.settled
+
+
+def test_where_a_socket_came_or_ended_any_protocol_may_have_one() -> None:
+    came = Found.nothing("tcp")
+    came.sockets.append((1, connection().socket))
+    assert not settled(at_rest(), came)
+    idleness = at_rest()
+    look(idleness, False, came)
+    assert not settled(idleness)
+    idleness = at_rest()
+    idleness.stir()
+    assert not settled(idleness)
+
+
+def test_nothing_is_taken_for_granted_at_first_and_where_nothing_is_counted() -> None:
+    idleness = Idleness()
+    for _ in range(3):
+        idleness.begin(Look.ALL)
+        assert not idleness.settled
+        idleness.end(Look.ALL)

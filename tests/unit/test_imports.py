@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 OLDEST = (3, 9)
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for pattern in ("model/*.py", "requests.py", "wire.py", "fold.py", "kernel/*.py", "runtimes/*.py", "collector/*.py")
+    for pattern in (
+        *("model/*.py", "requests.py", "wire.py", "fold.py", "kernel/*.py", "runtimes/*.py", "collector/*.py"),
+        *("remote/greeting.py", "remote/far.py"),
+    )
     for path in (ROOT / "nettop").glob(pattern)
 )
 

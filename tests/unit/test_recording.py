@@ -9,6 +9,7 @@ import random
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from nettop.recording.player import Player
 from nettop.recording.reader import Reader
 from nettop.recording.writer import NO_LIMITS, Limits, Writer
 from tests.support import taping
-from tests.support.streams import streams
+from tests.support.streams import Machine, streams
 
 
 @pytest.fixture
@@ -62,6 +63,32 @@ class TestShowing:
             assert len(ticks) == len(live)
             for number in (len(ticks) - 1, 0, len(ticks) // 2):
                 assert taping.printed(taping.seek(player, ticks[number])) == live[number]
+
+    def test_who_held_a_socket_last_is_known_behind_a_key_frame(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also when that process is not listed any more."""
+        monkeypatch.setattr(recorder, "EVERY", 5.0)
+        machine = Machine()
+        process = machine.start_process(10, comm="curl", unit="cron.service")
+        machine.start_process(11)
+        socket = machine.open_socket(1, machine.held(process))
+
+        def stream() -> Iterator[Delta]:
+            yield machine.tell(key=True)
+            machine.set("stats", socket, state="TIME-WAIT")
+            machine.tables["owners"][socket] = machine.tables["owners"][socket]._replace(by="gone")
+            yield machine.tell()
+            machine.remove("processes", process)
+            for _ in range(30):
+                yield machine.tell()
+
+        live = [taping.printed(picture) for picture in taping.tape(path, stream())]
+        assert '"comm":"curl"' in live[-1]["connections"][0]
+        assert not [row for row in live[-1]["processes"] if "curl" in row]
+        player = taping.opened(path)
+        for number, tick in reversed(list(enumerate(taping.every_tick(player)))):
+            assert taping.printed(taping.seek(player, tick)) == live[number]
 
     def test_the_events_of_a_picture_are_those_of_its_last_minute(self, path: Path) -> None:
         record(path, 200)

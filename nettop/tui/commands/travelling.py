@@ -147,11 +147,11 @@ COMMANDS = (
     Command("minute_earlier", "shift+left", "Shift-←", partial(on_the_way, go=_leap(-60)), "a minute back", "", "Time"),
     Command("minute_later", "shift+right", "Shift-→", partial(on_the_way, go=_leap(60)), "a minute on", "", "Time"),
     Command("play", "space", "Space", play, "let time go by, or stop it", "play", "Time"),
+    Command("present", "r", "r", present, "return to the present; in a recording, to its end", "now", "Time"),
     Command("slower", "comma", ",", partial(change_speed, step=-1), "play more slowly", "slower", "Time"),
     Command("faster", "full_stop", ".", partial(change_speed, step=1), "play faster", "faster", "Time"),
     Command("jump", "at", "@", jump, f"to a time: {moments.FORMS}", "time", "Time"),
     Command("next_match", "x", "x", next_match, "to where the next row begins to match the filter", "match", "Time"),
     Command("next_event", "v", "v", next_event, "to the next event of a kind", "event", "Time"),
-    Command("present", "r", "r", present, "return to the present; in a recording, to its end", "now", "Time"),
 )
 """Those that exist only on the way through time; there they go before others with the same keys."""

@@ -41,7 +41,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 GROUPS = ("sort", "group", "signal", "close_socket", "copy", "columns", "mark")
 """The same where rows are grouped."""
 
-TRAVELLING = ("earlier", "later", "play", "jump", "next_match", "next_event", "present")
+TRAVELLING = ("earlier", "later", "play", "present", "jump", "next_match", "next_event")
 """Those one wants while looking at the past, where alone they exist."""
 
 FIRST = ("budget", "capabilities", "owners", "cn_proc")

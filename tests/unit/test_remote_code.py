@@ -1,33 +1,22 @@
-"""The way to another machine: what is sent, what it is called, and what may come back."""
+"""The way to another machine: what it may be called, and what is sent there."""
 
 from __future__ import annotations
 
 import io
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from nettop.model import TABLES
-from nettop.remote import bounds, bundle, command, greeting, pump
+from nettop.arguments import parse
+from nettop.remote import bundle, command, greeting
 from nettop.remote.command import Wish
-from nettop.remote.far import Duplex, Squeezed
 from nettop.remote.host import check_host
-from nettop.remote.pump import Pump, Tail
-from nettop.wire import WireError
-from tests.support.deltas import delta
-from tests.support.rows import event, process_row
 from tests.unit.test_imports import OLDEST, oldest_python
 
 WISH = Wish(1.0, read_only=False, sudo=False, max_cpu=None, patience=0.0)
@@ -54,6 +43,33 @@ def test_the_host_stands_where_ssh_takes_nothing_for_an_option() -> None:
     assert words[-3:-1] == ["--", "web-01"]
     assert "BatchMode=yes" in words
     assert "BatchMode=yes" not in command.command(("ssh",), "web-01", WISH, ask=True)
+
+
+def test_hosts_may_be_named_before_and_behind_a_command() -> None:
+    assert parse(["--host", "a", "connections", "--host", "root@b"]).hosts == ["a", "root@b"]
+    assert parse(["--host", "a"]).hosts == ["a"]
+    assert parse([]).hosts == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--host", "-oProxyCommand=x"], "argument --host: expected one argument"),
+        (["--host=-oProxyCommand=x"], "'-oProxyCommand=x' is no [user@]host"),
+        (["--host", "a", "doctor"], "--host: doctor is of this machine"),
+        (["--host", "a", "connections", "--from", "x.rec"], "--host goes with neither --connect nor --from"),
+        (["--sudo"], "--sudo is for a --host"),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_usage(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
 
 
 # --- code ----------------------------------------------------------------------------------------------------------
@@ -184,156 +200,3 @@ def test_another_dialect_is_not_spoken_to() -> None:
     ours = [sys.executable, "-m", "nettop", "far", "00000000", "1", "0", "0", "0"]
     done = subprocess.run(ours, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=30)
     assert (done.returncode, done.stdout) == (greeting.OTHER_DIALECT, b"")
-
-
-# --- the stream ----------------------------------------------------------------------------------------------------
-
-
-class Pumped:
-    """A pump between pipes, and a listener that takes everything."""
-
-    def __init__(self, data: bytes) -> None:
-        self.output, write = os.pipe()
-        self.complaints, silent = os.pipe()
-        ours, theirs = socket.socketpair()
-        self.pump = Pump(self.output, self.complaints, theirs, lambda: None)
-        thread = threading.Thread(target=self.pump.run, args=(b"",))
-        thread.start()
-        feeder = threading.Thread(target=self._feed, args=(write, data))
-        feeder.start()
-        self.pieces = []
-        while piece := ours.recv(1 << 20):
-            self.pieces.append(piece)
-        thread.join(10)
-        assert not thread.is_alive()
-        for end in (self.output, self.complaints, silent):
-            os.close(end)
-        feeder.join(10)
-        ours.close()
-        theirs.close()
-
-    @staticmethod
-    def _feed(descriptor: int, data: bytes) -> None:
-        with os.fdopen(descriptor, "wb") as file:
-            try:
-                file.write(data)
-                file.flush()
-            except BrokenPipeError:
-                pass
-
-
-def test_lines_come_out_as_they_went_in() -> None:
-    near, far = os.pipe()
-    link = Squeezed(Duplex(os.open(os.devnull, os.O_RDONLY), far))
-    lines = [b"%d\n" % number for number in range(1000)]
-    link.post(lines[:500])
-    link.post(lines[500:])
-    link.close()
-    with os.fdopen(near, "rb") as read:
-        assert b"".join(Pumped(read.read()).pieces) == b"".join(lines)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.binary(max_size=300), st.integers(0, 300), st.binary(max_size=20))
-def test_a_broken_stream_ends_with_a_reason(noise: bytes, place: int, wrong: bytes) -> None:
-    squeezed = zlib.compress(noise)
-    broken = squeezed[:place] + wrong + squeezed[place + len(wrong) :]
-    pumped = Pumped(broken)
-    assert pumped.pump.ended
-    assert pumped.pump.reason in ("", "what it sends is no stream", "it has ended the stream")
-
-
-def test_what_expands_without_end_comes_in_pieces_and_only_as_fast_as_it_is_taken() -> None:
-    bomb = zlib.compressobj()
-    data = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(200)) + bomb.flush(zlib.Z_SYNC_FLUSH)
-    assert len(data) < 1 << 18, "all of it in one reading"
-    output, write = os.pipe()
-    complaints, silent = os.pipe()
-    os.set_blocking(write, False)
-    os.write(write, data[: 1 << 16])
-    ours, theirs = socket.socketpair()
-    made = Pump(output, complaints, theirs, lambda: None)
-    thread = threading.Thread(target=made.run, args=(b"",))
-    before = memory()
-    thread.start()
-    for _ in range(10):
-        assert len(ours.recv(1 << 10)) == 1 << 10
-    assert memory() - before < 8 << 20
-    made.stop = True
-    ours.close()
-    thread.join(10)
-    assert not thread.is_alive()
-    for end in (output, write, complaints, silent):
-        os.close(end)
-    theirs.close()
-
-
-def memory() -> int:
-    """Bytes that this process holds."""
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
-
-
-@pytest.mark.parametrize("table", [name for name in TABLES if name not in ("stats", "closed", "nat", "datagrams")])
-def test_rows_without_end_are_not_believed(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "MOST_ROWS", 100)
-    row = tuple(None for _ in TABLES[table]._fields)
-    checked = bounds.Bounds()
-    for start in range(0, 1000, 50):
-        checked.check(delta({table: dict.fromkeys(range(50), row)}, key=start == 0))
-        checked.check(delta({table: dict.fromkeys(range(50, 90), row)}))
-        checked.check(delta({}, gone={table: list(range(50, 90))}))
-    with pytest.raises(WireError, match="it claims more than 100 rows"):
-        checked.check(delta({table: dict.fromkeys(range(1000, 1060), row)}))
-
-
-def test_names_without_end_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "MOST_TEXT", 100_000)
-    checked = bounds.Bounds()
-
-    def processes(count: int, size: int) -> dict[str, dict[int, Any]]:
-        return {"processes": {i: process_row(pid=i + 1, command="x" * size).process for i in range(count)}}
-
-    for _ in range(20):
-        checked.check(delta(processes(10, 5000)))
-        checked.check(delta(processes(10, 10)))
-    with pytest.raises(WireError, match="of names"):
-        checked.check(delta(processes(30, 5000)))
-
-
-def test_an_event_is_no_novel() -> None:
-    with pytest.raises(WireError, match="an event"):
-        bounds.Bounds().check(delta({}, events=(event(detail="x" * 20_000),)))
-
-
-def test_silence_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pump, "_LOOK", 0.01)
-    output, write = os.pipe()
-    complaints, silent = os.pipe()
-    ours, theirs = socket.socketpair()
-    made = Pump(output, complaints, theirs, lambda: None)
-    made.quiet = 0.05
-    made.run(b"")
-    assert made.reason == "nothing has come for 0 seconds"
-    assert ours.recv(1) == b""
-    for end in (output, write, complaints, silent):
-        os.close(end)
-    ours.close()
-    theirs.close()
-
-
-@given(st.lists(st.binary(max_size=3000), max_size=5))
-def test_complaints_are_one_line_that_is_safe_to_print(parts: list[bytes]) -> None:
-    tail = Tail()
-    for part in parts:
-        tail.take(part)
-    assert len(tail.last) <= 200
-    assert "\x1b" not in tail.last
-    assert "\n" not in tail.last
-
-
-def test_the_last_word_is_the_reason() -> None:
-    tail = Tail()
-    tail.take(b"Welcome!\r\nroot@web-01: Permission denied (publickey).\r\n\r\n")
-    assert tail.last == "root@web-01: Permission denied (publickey)"
