@@ -107,7 +107,9 @@ class Endings:
         self._rows = rows
         self._ended: Dict[int, _Ended] = {}  # row → oldest first
         self._broken: "collections.OrderedDict[Tuple[int, bytes], _Broken]" = collections.OrderedDict()
-        self._bare: Set[int] = set()  # rows of TIME-WAIT and SYN-RECV entries, which have no figures
+        self._bare: Set[int] = (
+            set()
+        )  # rows without figures: TIME-WAIT and SYN-RECV entries, sockets that are only bound
         self._large = False  # it holds, or held, very many
         self._finished: Set[int] = set()  # rows whose other end has sent its FIN, which they do not count
         self._turned: Dict[int, SocketStats] = {}  # rows that became such an entry in the last dump
@@ -127,12 +129,13 @@ class Endings:
             unusual = [(row, stats) for row, stats in rows if stats[0] not in _USUAL]
             bare = {row: stats for row, stats in unusual if stats[_RX] is None}
             self._finished.update([row for row, stats in unusual if stats[0] in _FIN_RECEIVED])
+            same = self._bare.intersection(bare)
             if self._bare:
                 self._bare.difference_update([row for row, _ in rows])
             if bare:
                 self._bare.update(bare)
             if bare and not found.first:
-                strangers = {row for row, _ in found.born}
+                strangers = same.union([row for row, _ in found.born])
                 self._turned.update((row, s) for row, s in bare.items() if row not in strangers)
         if not self._ended:
             return rows
@@ -188,7 +191,7 @@ class Endings:
             row = vanished[1].row if vanished else None
         if row in self._entries:
             self._complete(netns, self._entries.pop(row), message, now)
-        elif row in self._bare and row not in self._turned and row not in self._ended:
+        elif row in self._bare and row not in self._turned and row not in self._ended and message.outcome != "unused":
             self._tell_unseen(
                 netns, message, now, before, shown=True
             )  # a dump has seen what became of it, and nothing else

@@ -125,6 +125,24 @@ def test_what_had_ended_before_is_not_counted(room: SocketRoom) -> None:
             assert (row.opened, row.accepted, row.closed) == (0, 0, 0)
 
 
+def test_a_socket_that_only_has_an_address_is_no_connection(room: SocketRoom, watch: Watch) -> None:
+    bound = room.open(socket.AF_INET, socket.SOCK_STREAM)
+    bound.bind(("127.0.0.1", 0))
+    port = bound.getsockname()[1]
+    watch.tick()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+    watch.tick()
+    bound.close()
+
+    def over(picture: Snapshot) -> bool:
+        return not [r for r in picture.connections.values() if r.socket.lport == port and not r.ended]
+
+    watch.until(over)
+    row = namespace(watch.tick(), room.netns)
+    assert row is not None
+    assert (row.opened, row.accepted, row.failed, row.closed) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("patience", [None, 5.0])
 def test_a_refused_connect_is_a_failure(room: SocketRoom, watch: Watch, patience: float | None) -> None:
     made = room.open(socket.AF_INET, socket.SOCK_STREAM)
@@ -211,3 +229,17 @@ def test_a_datagram_socket_leaves_a_row_without_figures(room: SocketRoom, watch:
 
     row = watch.until(closed)
     assert (row.stats.rx_bytes, row.stats.tx_bytes, [owner.pid for owner in row.owners]) == (None, None, [ME])
+
+
+def test_a_connection_counts_that_was_made_a_while_after_its_socket_got_an_address(
+    room: SocketRoom, watch: Watch
+) -> None:
+    listener = room.listener()
+    bound = room.open(socket.AF_INET, socket.SOCK_STREAM)
+    bound.bind(("127.0.0.1", 0))
+    watch.tick()
+    bound.connect(listener.getsockname())
+    accepted, _ = listener.accept()
+    with accepted:
+        row = watch.until(lambda picture: (row := namespace(picture, room.netns)) and row.opened and row)
+        assert (row.opened, row.accepted, row.closed) == (1, 1, 0)
