@@ -42,6 +42,9 @@ from nettop.runtimes.runtimes import Runtimes
 
 WALK_BUDGET = 0.05
 """Seconds of a tick spent on reading descriptors; the first walk takes what it needs."""
+FIRST_SEARCH = 0.01
+"""The same for owners of what was opened while the first walk was under way: who waits for the first picture waits for
+this, too."""
 ROUND_SECONDS = 60.0
 """Everybody's descriptors are read anew at least this often."""
 PACE = 0.02
@@ -145,12 +148,11 @@ class Collector:
         self._namespaces.update(self._sockets)
         moved = self._namespaces.read_counters()
         if first:
-            fetching = self._sockets.fetch_ahead()  # the kernel lists sockets on one processor, descriptors on another
+            self._sockets.fetch_ahead()  # the kernel lists sockets on one processor, descriptors on another
             if scout is not None:
                 self._resolver.take_report(scout.wait())
                 self._hear(clock, scout.pid)
             self._resolver.walk(_UNLIMITED, 0)
-            fetching.join()
             self._resolver.take_touched()  # no socket is known yet: each comes with its owners
         sought = self._conntrack.read(self._namespaces.entrances(), moved)
         self._namespaces.note_tracking(self._conntrack.fills())
@@ -266,7 +268,8 @@ class Collector:
         for netns, inodes in self._sockets.wanting().items():
             self._resolver.search(netns, inodes, self._processes.recent_first(netns))
         share = int(len(self._processes) * min(1.0, elapsed / self._stretch / ROUND_SECONDS)) + 1
-        self._resolver.walk(WALK_BUDGET / self._stretch, share)
+        budget = WALK_BUDGET / self._stretch if elapsed else FIRST_SEARCH
+        self._resolver.walk(budget, share)
         self._check_owners()
 
     def _check_owners(self) -> None:

@@ -251,6 +251,8 @@ class Endings:
                 self._outbox.put("stats", row, ended.entry)
             else:
                 self._rows.drop(row)
+        if not self._ended:  # a dict that was large stays so
+            self._ended = {}
 
     def forget(self, netns: int, rows: Iterable[int]) -> None:
         """A namespace is gone, and all its rows, which are these and those of what had ended there."""

@@ -16,6 +16,8 @@ from nettop.model import Event, Owners, Process, ProcessKey, Socket, SocketStats
 
 _PATIENCE = 3
 """Ticks in which an owner may still be found for a new connection, before it counts as nobody's."""
+_UNMADE = ("UNCONN", "SYN-SENT", "SYN-RECV")
+"""States of a socket that is no connection yet."""
 _FAILED = {"refused": "refused", "unanswered": "timed out", "reset": "reset", "timed out": "timed out"}
 """Outcomes of `inet_destroy.Destroyed` that are failures, in words."""
 
@@ -65,7 +67,7 @@ class Happenings:
         """Count the new connections that are made, as soon as their owner is known or will not be found."""
         self._tick += 1
         for row, birth in list(self._births.items()):
-            if birth.state in ("SYN-SENT", "SYN-RECV") or (birth.outgoing is False and birth.socket.inode is None):
+            if birth.state in _UNMADE or (birth.outgoing is False and birth.socket.inode is None):
                 continue
             owners = owners_of(row)
             if owners.holders or self._tick - birth.since >= _PATIENCE:
@@ -127,7 +129,7 @@ class Happenings:
         """A connection is over, though its program has not closed the socket yet: `ended` will not be counted again."""
         birth = self._births.pop(row, None)
         if birth is not None:
-            if birth.state in ("LISTEN", "SYN-SENT", "SYN-RECV"):
+            if birth.state == "LISTEN" or birth.state in _UNMADE:
                 return
             self._begin(birth.socket, birth.state, birth.outgoing, owners, now)
         self._count_end(netns, owners)

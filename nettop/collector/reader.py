@@ -16,6 +16,7 @@ from nettop.kernel.net_files import NetFiles
 from nettop.kernel.netlink import SOCK_DIAG_BY_FAMILY, DiagSocket, DiagUnavailable
 from nettop.kernel.netlink_diag import NETLINK
 from nettop.kernel.packet_diag import PACKET
+from nettop.kernel.recvmmsg import Batch
 from nettop.kernel.sockstat import read_counts
 from nettop.kernel.unix_diag import UNIX
 from nettop.kernel.vsock_diag import VSOCK
@@ -118,11 +119,11 @@ class Reader:
         """As `DiagSocket.take_holes`."""
         return self.diag.take_holes() if self.diag is not None else 0
 
-    def fetch(self) -> None:
+    def fetch(self, batch: Batch) -> None:
         """Have the kernel list everything now, for the next `read` to take."""
         if self.diag is not None:
             for kind, request in _REQUESTS:
-                self.diag.fetch(kind, request)
+                self.diag.fetch(kind, request, batch)
 
     def _read(self, now: float, look: Look, absent: Set[str], sought: Optional[Sought]) -> Iterator[Found]:
         if self.diag is None:

@@ -28,9 +28,15 @@ from nettop.collector.traffic import TrafficBook
 from nettop.kernel import inet_destroy
 from nettop.kernel.inet_destroy import parse_destroyed
 from nettop.kernel.inet_diag import Found, Sought
+from nettop.kernel.netlink import DATAGRAM
+from nettop.kernel.recvmmsg import Batch
 from nettop.model import Datagrams, Owners, ProcessKey, Socket
 
 SLOW_EVERY = 5
+_HERE = threading.Event()
+_HERE.set()
+_AHEAD = 32
+"""Datagrams that are fetched ahead at a time: the table of a namespace with 2,500 sockets."""
 
 
 class SocketTracker:
@@ -83,6 +89,7 @@ class SocketTracker:
         self._batch = inet_destroy.batch()
         self._lost = 0
         self._holes = 0
+        self._ahead: Dict[Reader, threading.Event] = {}  # what a thread has been told to fetch, and when it is there
         self._strays: Dict[int, int] = {}  # namespace → connections
         self._resent: List[Tuple[int, int, Socket]] = []
 
@@ -144,18 +151,19 @@ class SocketTracker:
         self._readers.clear()
         self._poll.close()
 
-    def fetch_ahead(self) -> threading.Thread:
-        """Have the kernel list all sockets while the caller reads something else; the thread that waits for it. It must
-        have ended before the next `read`. Of the first picture of 40,000 sockets that takes 0.15 s off."""
-        readers = list(self._readers.values())
+    def fetch_ahead(self) -> None:
+        """Have the kernel list all sockets while the caller reads something else; the next `read` takes the tables of
+        each namespace as they are there. Of the first picture of 40,000 sockets that takes 0.2 s off."""
+        self._ahead = {reader: threading.Event() for reader in self._readers.values()}
+        fetches = list(self._ahead.items())
 
         def fetch() -> None:
-            for reader in readers:
-                reader.fetch()
+            batch = Batch(DATAGRAM, _AHEAD, lends=True)
+            for reader, fetched in fetches:
+                reader.fetch(batch)
+                fetched.set()
 
-        thread = threading.Thread(target=fetch, name="sock_diag")
-        thread.start()
-        return thread
+        threading.Thread(target=fetch, name="sock_diag", daemon=True).start()
 
     def read(self, now: float, everything: bool, moved: Set[int], sought: Optional[Sought] = None) -> Iterator[None]:
         """Read the tables that are due, or `everything`, of all namespaces, one at each step, and look in them for what
@@ -181,6 +189,7 @@ class SocketTracker:
                 else:
                     continue
             try:
+                self._ahead.pop(reader, _HERE).wait()
                 for found in reader.read(now, look, self._absent, sought):
                     self._take(reader.netns, found)
                 self._drain(reader, now)
@@ -281,11 +290,16 @@ class SocketTracker:
         sockets, stats = dict(found.sockets), dict(found.stats)
         self._listeners.note(netns, [(row, sockets[row]) for row in listening if row in sockets])
         for row, outgoing in found.born:
-            if stats[row].rx_bytes is None and stats[row].state not in ("LISTEN", "SYN-RECV"):
+            state = stats[row].state
+            if stats[row].rx_bytes is None and state not in ("LISTEN", "SYN-RECV", "UNCONN"):
                 self._endings.entry(row, netns, sockets[row], stats[row])
                 continue
-            accepted = outgoing is None and self._listeners.accept(netns, sockets[row].local, sockets[row].lport)
-            self._happenings.born(row, sockets[row], stats[row], not accepted if outgoing is None else outgoing)
+            if outgoing is None:  # should a socket that is only bound be connected, then from here
+                accepted = self._listeners.accept(netns, sockets[row].local, sockets[row].lport)
+                here = state == "UNCONN" or not accepted
+            else:
+                here = outgoing
+            self._happenings.born(row, sockets[row], stats[row], here)
 
     def _drain(self, reader: Reader, now: float) -> None:
         if reader.ends is None:

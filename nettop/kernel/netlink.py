@@ -16,6 +16,7 @@ import struct
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from nettop.kernel import netns
+from nettop.kernel.recvmmsg import Batch
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
@@ -34,7 +35,7 @@ _SEQUENCE = 1
 """One request is under way at a time and always read to its end, so that a constant is enough: messages of two dumps
 that say the same are the same bytes."""
 
-_DATAGRAM = 1 << 15
+DATAGRAM = 1 << 15
 """The kernel fills at most 32 KiB at a time (netlink_dump, max_recvmsg_len)."""
 _PATIENCE = 5.0
 """Seconds until a silent kernel is an error and not a hang."""
@@ -67,15 +68,16 @@ class DiagSocket:
     def close(self) -> None:
         self._socket.close()
 
-    def dump(self, kind: int, request: bytes) -> List[bytes]:
-        """Every datagram of the answer to a dump request: messages back to back, the closing NLMSG_DONE included.
+    def dump(self, kind: int, request: bytes, batch: Optional[Batch] = None) -> List[bytes]:
+        """Every datagram of the answer to a dump request: messages back to back, the closing NLMSG_DONE included; they
+        come one by one, or by a `batch` of slots of `DATAGRAM` bytes.
 
         Raises `DiagUnavailable` where the kernel has no handler for it, OSError for anything else it refuses."""
         fetched = self._fetched.pop((kind, request), None)
         if fetched is not None:
             return fetched
         for _ in range(_TRIES):
-            datagrams = self._dump(kind, request)
+            datagrams = self._dump(kind, request, batch)
             if datagrams is not None:
                 return datagrams
         raise OSError(errno.EINTR, "every answer had a hole, or the table changed meanwhile")
@@ -90,17 +92,17 @@ class DiagSocket:
         self._socket.send(
             HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | NLM_F_ACK, _SEQUENCE, 0) + request
         )
-        status = -_DONE.unpack_from(self._socket.recv(_DATAGRAM))[5]  # struct nlmsgerr, behind the header
+        status = -_DONE.unpack_from(self._socket.recv(DATAGRAM))[5]  # struct nlmsgerr, behind the header
         if status:
             raise OSError(status, os.strerror(status))
 
-    def fetch(self, kind: int, request: bytes) -> None:
+    def fetch(self, kind: int, request: bytes, batch: Batch) -> None:
         """Dump now what the next `dump` of the same request returns: for a thread that waits for the kernel while
         another does something else. An error is left for that one to raise."""
         with contextlib.suppress(OSError, DiagUnavailable):
-            self._fetched[kind, request] = self.dump(kind, request)
+            self._fetched[kind, request] = self.dump(kind, request, batch)
 
-    def _dump(self, kind: int, request: bytes) -> Optional[List[bytes]]:
+    def _dump(self, kind: int, request: bytes, batch: Optional[Batch]) -> Optional[List[bytes]]:
         """As `dump`; None where NLM_F_DUMP_INTR says that the table was rearranged meanwhile, or ENOBUFS that there was
         no memory for a part: the kernel goes on when what it has sent is read, so that the rest might never come."""
         self._clear()
@@ -109,13 +111,8 @@ class DiagSocket:
             HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | NLM_F_DUMP, _SEQUENCE, 0) + request
         )
         datagrams: List[bytes] = []
-        receive = self._socket.recv
-        while True:
-            try:
-                data = receive(_DATAGRAM)
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
+        for data in self._arriving(batch):
+            if data is None:
                 self._holes += 1
                 return None
             _, message, _, _, _ = HEADER.unpack_from(data)
@@ -130,6 +127,23 @@ class DiagSocket:
                 if status < 0:
                     _refuse(-status)
                 return None if flags & NLM_F_DUMP_INTR else datagrams
+        raise AssertionError("datagrams come until there is an end or an error")
+
+    def _arriving(self, batch: Optional[Batch]) -> Iterator[Optional[bytes]]:
+        """The datagrams of an answer; None in place of one there was no memory for. Raises OSError."""
+        receive, descriptor = self._socket.recv, self._socket.fileno()
+        while True:
+            try:
+                # the kernel makes the first part of an answer as it takes the request, and the next as one is read: a
+                # batch need not wait
+                if batch is None:
+                    yield receive(DATAGRAM)
+                else:
+                    yield from batch.receive_each(descriptor)[0]
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                yield None
 
     def _clear(self) -> None:
         """Where an answer was not read to its end, go on with another socket in the same namespace: the rest would come

@@ -32,13 +32,15 @@ class Batch:
     """Many small datagrams at once.
 
     Called through `PyDLL`, which keeps the interpreter lock: the call never blocks, and giving the lock up for each
-    datagram, as `socket.recv` does, would cost up to 5 ms an event while another thread computes.
+    datagram, as `socket.recv` does, would cost up to 5 ms an event while another thread computes. Where the kernel is
+    long at making them, as those of a dump, a batch that `lends` the lock gives it up once for all of them.
     """
 
-    def __init__(self, slot: int = 128, count: int = 512) -> None:
+    def __init__(self, slot: int = 128, count: int = 512, *, lends: bool = False) -> None:
         """`count` datagrams at a time, of each the first `slot` bytes."""
         self._slot, self._count = slot, count
-        self._recvmmsg = ctypes.PyDLL(None, use_errno=True).recvmmsg
+        library = ctypes.CDLL(None, use_errno=True) if lends else ctypes.PyDLL(None, use_errno=True)
+        self._recvmmsg = library.recvmmsg
         self._buffer = bytearray(slot * count)
         base = ctypes.addressof((ctypes.c_char * len(self._buffer)).from_buffer(self._buffer))
         self._iovecs = (_Iovec * count)(*(_Iovec(base + i * slot, slot) for i in range(count)))

@@ -241,5 +241,9 @@ def test_a_connection_counts_that_was_made_a_while_after_its_socket_got_an_addre
     bound.connect(listener.getsockname())
     accepted, _ = listener.accept()
     with accepted:
-        row = watch.until(lambda picture: (row := namespace(picture, room.netns)) and row.opened and row)
-        assert (row.opened, row.accepted, row.closed) == (1, 1, 0)
+
+        def counted(picture: Snapshot) -> tuple[int, int, int] | None:
+            row = namespace(picture, room.netns)
+            return (row.opened, row.accepted, row.closed) if row and row.opened and row.accepted else None
+
+        assert watch.until(counted) == (1, 1, 0)

@@ -18,6 +18,7 @@ import pytest
 from nettop.kernel.inet_destroy import DestroyListener, batch, parse_destroyed
 from nettop.kernel.inet_protocols import PROTOCOLS
 from nettop.kernel.netlink import DiagSocket, payloads
+from nettop.kernel.recvmmsg import Batch
 from nettop.snapshot import Snapshot
 from tests.support import netns
 from tests.support.sockets import SocketRoom
@@ -142,11 +143,11 @@ def test_the_picture_says_how_often_a_list_of_sockets_had_a_hole(
         inner = DiagSocket._dump  # noqa: SLF001
         broken: list[DiagSocket] = []
 
-        def dump(self: DiagSocket, kind: int, request: bytes) -> list[bytes] | None:
+        def dump(self: DiagSocket, kind: int, request: bytes, batch: Batch | None) -> list[bytes] | None:
             if len(broken) < 2 and not isinstance(self._socket, Failing):
                 broken.append(self)
                 self._socket = Failing(self._socket, errno.ENOBUFS)  # type: ignore[assignment]
-            return inner(self, kind, request)
+            return inner(self, kind, request, batch)
 
         monkeypatch.setattr(DiagSocket, "_dump", dump)
         late = room.udp()

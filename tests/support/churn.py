@@ -12,6 +12,7 @@ import json
 import select
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -77,8 +78,16 @@ class Client(NamedTuple):
 
 
 def ends_of(clients: Sequence[Client], servers: Mapping[str, int]) -> dict[tuple[str, int, int], int]:
-    """Whose each end of each connection was: namespace, own port and the other one → pid. `servers` as in `Churn`."""
-    near = {(client.netns, port, client.server): client.pid for client in clients for port in client.ports}
+    """Whose each end of each connection was: namespace, own port and the other one → pid. `servers` as in `Churn`. Of
+    two connections with the same ends, one after the other, neither is told."""
+    made = [(client.netns, port, client.server) for client in clients for port in client.ports]
+    twice = {ends for ends, times in Counter(made).items() if times > 1}
+    near = {
+        ends: client.pid
+        for client in clients
+        for port in client.ports
+        if (ends := (client.netns, port, client.server)) not in twice
+    }
     far = {(name, server, port): servers[name] for name, port, server in near}
     return {**near, **far}
 
