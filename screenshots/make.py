@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import pyte
 
-from screenshots import beside, boxes, scene
+from screenshots import beside, boxes, machines, scene
 from screenshots.render import render
 from tests.support import netns
 from tests.support.terminal import Terminal, opened
@@ -41,6 +41,8 @@ SETTLED = 12.0
 QUIET = 120.0
 """Seconds to wait for other work with namespaces of its own, such as the tests, to end: it would be in the picture."""
 
+SCENE = f"3 Namespaces {len(scene.ADDRESSES) + len(boxes.BOXES) + 2} "  # wan, and that of the host
+
 
 class Shot(NamedTuple):
     """One picture: what to press, and what must then be on the screen."""
@@ -52,6 +54,8 @@ class Shot(NamedTuple):
     command: tuple[str, ...] = beside.NETTOP
     beside: Callable[[], AbstractContextManager[None]] = nullcontext
     """What there must be beside the scene."""
+    of: str = SCENE
+    """What is on the screen when all of that is there, and nothing else."""
 
 
 ENTER, LEFT = "\r", "\x1b[D"
@@ -91,6 +95,7 @@ SHOTS = (
         beside.recorded,
     ),
     Shot("service-120", (120, 26), ("1",), "the service does not tell", beside.AS_USER, beside.served),
+    Shot("machines-120", (120, 26), ("2",), "on db-1", machines.COMMAND, machines.joined, "2 machines"),
     Shot("manual-120", (120, 24), (), "SYNOPSIS", MANUAL),
     Shot("connections-80", (80, 24), ("2",), "ESTAB"),
     Shot("connections-160", (160, 45), ("2",), "ESTAB"),
@@ -128,8 +133,7 @@ def shoot(shot: Shot) -> None:
     with shot.beside(), opened(shot.command, shot.size, LC_ALL="C.UTF-8") as terminal:
         display = Display(terminal, shot.size)
         if shot.command is not MANUAL:
-            namespaces = len(scene.ADDRESSES) + len(boxes.BOXES) + 2  # wan, and that of the host
-            display.await_text(f"3 Namespaces {namespaces} ", QUIET)
+            display.await_text(shot.of, QUIET)
             display.watch(SETTLED)
         for keys in shot.keys:
             display.press(keys)

@@ -159,9 +159,13 @@ class SocketTracker:
 
         def fetch() -> None:
             batch = Batch(DATAGRAM, _AHEAD, lends=True)
-            for reader, fetched in fetches:
-                reader.fetch(batch)
-                fetched.set()
+            try:
+                for reader, fetched in fetches:
+                    reader.fetch(batch)
+                    fetched.set()
+            finally:  # should it fail, `read` asks for itself
+                for _, fetched in fetches:
+                    fetched.set()
 
         threading.Thread(target=fetch, name="sock_diag", daemon=True).start()
 

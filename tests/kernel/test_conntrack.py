@@ -22,6 +22,7 @@ from nettop.collector.outbox import Outbox
 from nettop.fields import CONNECTIONS
 from nettop.kernel import conntrack, netns
 from nettop.kernel.conntrack import ConntrackEvents, ConntrackSocket, Flow, read_accounting
+from nettop.kernel.recvmmsg import Batch
 from nettop.model import Health, Nat, Socket
 from nettop.snapshot import Connection, Snapshot
 from tests.support.rows import connection
@@ -463,9 +464,9 @@ def test_a_list_with_a_hole_is_told_and_asked_for_again(site: Site, monkeypatch:
     dump = ConntrackSocket._dump  # noqa: SLF001
     broken: list[ConntrackSocket] = []
 
-    def break_off(self: ConntrackSocket, kind: int, request: bytes) -> list[bytes] | None:
+    def break_off(self: ConntrackSocket, kind: int, request: bytes, batch: Batch | None) -> list[bytes] | None:
         if broken:
-            return dump(self, kind, request)
+            return dump(self, kind, request, batch)
         broken.append(self)
         self._holes += 1
         return None

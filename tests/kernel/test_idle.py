@@ -13,6 +13,7 @@ import pytest
 
 from nettop.collector.idleness import IDLE_EVERY
 from nettop.kernel.netlink import TCPDIAG_GETSOCK, DiagSocket
+from nettop.kernel.recvmmsg import Batch
 from tests.support.sockets import SocketRoom
 from tests.support.ss import Row, of_picture, of_ss
 from tests.support.watching import Watch
@@ -61,9 +62,9 @@ def dumps(monkeypatch: pytest.MonkeyPatch) -> Counter[str | None]:
         made(self, path, *rest)
         paths[id(self)] = path
 
-    def dump(self: DiagSocket, kind: int, request: bytes) -> list[bytes]:
+    def dump(self: DiagSocket, kind: int, request: bytes, batch: Batch | None = None) -> list[bytes]:
         counted[paths[id(self)]] += kind == TCPDIAG_GETSOCK
-        return dumped(self, kind, request)
+        return dumped(self, kind, request, batch)
 
     monkeypatch.setattr(DiagSocket, "__init__", make)
     monkeypatch.setattr(DiagSocket, "dump", dump)
