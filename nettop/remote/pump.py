@@ -83,7 +83,6 @@ class Pump:
                 self._theirs.shutdown(socket.SHUT_RDWR)
 
     def _carry(self, squeezed: bytes) -> str:
-        self._theirs.setblocking(False)
         stream = zlib.decompressobj()
         piece = b""
         reading = [self._output, self._complaints]
@@ -98,7 +97,8 @@ class Pump:
             ready, writable, _ = select.select(wanted, [self._theirs] if piece else [], [], _LOOK)
             now = time.monotonic()
             if writable:
-                piece = piece[self._theirs.send(piece) :]
+                # it is the standard input of ssh, or of what stands for it, and may not stop to block
+                piece = piece[self._theirs.send(piece, socket.MSG_DONTWAIT) :]
             if self._complaints in ready and not self.complain():
                 reading.remove(self._complaints)
             if self._output in ready:
