@@ -97,7 +97,7 @@ SHOTS = (
     Shot("service-120", (120, 26), ("1",), "the service does not tell", beside.AS_USER, beside.served),
     Shot("machines-120", (120, 26), ("2",), "on db-1", machines.COMMAND, machines.joined, "2 machines"),
     Shot("manual-120", (120, 24), (), "SYNOPSIS", MANUAL),
-    Shot("connections-80", (80, 24), ("2",), "ESTAB"),
+    Shot("connections-80", (80, 24), ("2",), "ESTAB", of=SCENE.replace("Namespaces", "Netns")),
     Shot("connections-160", (160, 45), ("2",), "ESTAB"),
 )
 
