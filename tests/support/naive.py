@@ -29,22 +29,25 @@ class NaiveStore:
         self.before: Tables = {}
         self.clock: float | None = None
         self.elapsed: float | None = None
-        self._named: dict[int, tuple[Any, Any]] = {}  # socket → its first owner in the last picture, and who that was
+        self._former: dict[Any, Any] = {}  # key → process, of those that are not listed any more and named by sockets
 
     def apply(self, told: Delta) -> None:
         """Take in one whole Delta."""
         if told.key:
             self.now, self.clock = {name: {} for name in TABLES}, None
-            self._named = {}
+            self._former = {}
         elif self.now:
-            rows = self.connections()
-            self._named = {row_id: (row.owners[:1], row.process) for row_id, row in rows.items()}
+            named = {owner.process.pid for row_id in self.now["sockets"] for owner in self._owners(row_id).holders}
+            self._former = {key: process for key, process in self._former.items() if key.pid in named}
+        listed = {process.key: process for process in self.now["processes"].values()}
         self.before = {name: {} if self.clock is None else dict(rows) for name, rows in self.now.items()}
         for table, change in told.changes.items():
             for row_id in change.gone:
                 for name in (table, *COMPANIONS.get(table, ())):
                     self.now[name].pop(row_id, None)
             self.now[table].update(change.rows)
+        left = listed.keys() - {process.key for process in self.now["processes"].values()}
+        self._former.update((key, listed[key]) for key in left)
         self.elapsed = told.clock - self.clock if self.clock is not None and told.clock > self.clock else None
         self.clock = told.clock
 
@@ -149,8 +152,7 @@ class NaiveStore:
         socket, stats, owners = self.now["sockets"][row_id], self.now["stats"][row_id], self._owners(row_id)
         process, *others = [self._find_process(owner) for owner in owners.holders] or [None]
         if process is None and (owners.by == "gone" or stats.state == CLOSED):
-            before, named = self._named.get(row_id, (None, None))
-            process = named if before == owners.holders[:1] else None
+            process = self._former.get(owners.holders[0].process) if owners.holders else None
         closed = self.now["closed"].get(row_id)
         moved = self._moved(row_id)
         if not self.elapsed:  # see View.first

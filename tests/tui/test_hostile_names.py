@@ -160,7 +160,9 @@ NAMES: dict[str, tuple[bytes, bytes]] = {
 def test_a_process_of_any_name(comm: bytes, arguments: bytes, locale: str) -> None:
     with called(comm, arguments) as pid, run(["-m", "nettop", "-d", "0.3"], (120, 30), LANG=locale) as terminal:
         terminal.shows(lambda text: "COMMAND" in text)
-        line, header = only_row(terminal, f"pid={pid}"), terminal.lines()[4]
+        only_row(terminal, f"pid={pid}")
+        shown = terminal.shows(lambda text: f" {pid} " in text.splitlines()[5]).splitlines()
+        line, header = shown[5], shown[4]
         assert line.index(str(pid)) + len(str(pid)) == header.index("PID") + 3
         assert line[header.index(" S ") + 1] in "SRD"
         assert line[header.index("COMMAND") - 1] == " "
