@@ -131,7 +131,12 @@ def called(comm: bytes, arguments: bytes) -> Iterator[int]:
 def only_row(terminal: Terminal, wanted: str) -> str:
     """The line of the one row that passes this filter, which is typed here."""
     terminal.press(f"/{wanted}\r")
-    return terminal.shows(lambda text: f" {wanted} " in text and " 1/1 of " in text and "quit" in text).splitlines()[5]
+
+    def alone(text: str) -> bool:
+        lines = text.splitlines()
+        return f" {wanted} " in text and " 1/1 of " in text and "quit" in text and not lines[6].strip()
+
+    return terminal.shows(alone).splitlines()[5]
 
 
 def harmless(terminal: Terminal, *names: bytes) -> None:
@@ -160,9 +165,7 @@ NAMES: dict[str, tuple[bytes, bytes]] = {
 def test_a_process_of_any_name(comm: bytes, arguments: bytes, locale: str) -> None:
     with called(comm, arguments) as pid, run(["-m", "nettop", "-d", "0.3"], (120, 30), LANG=locale) as terminal:
         terminal.shows(lambda text: "COMMAND" in text)
-        only_row(terminal, f"pid={pid}")
-        shown = terminal.shows(lambda text: f" {pid} " in text.splitlines()[5]).splitlines()
-        line, header = shown[5], shown[4]
+        line, header = only_row(terminal, f"pid={pid}"), terminal.lines()[4]
         assert line.index(str(pid)) + len(str(pid)) == header.index("PID") + 3
         assert line[header.index(" S ") + 1] in "SRD"
         assert line[header.index("COMMAND") - 1] == " "
