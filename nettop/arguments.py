@@ -209,19 +209,19 @@ def attach_sort(arguments: Sequence[str]) -> list[str]:
 
 
 def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        seconds = float(text)
-        if SHORTEST <= seconds <= LONGEST:
-            return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is not from {SHORTEST:g} to {LONGEST:g} seconds")
+    return _within(text, SHORTEST, LONGEST, "seconds")
 
 
 def _percent(text: str) -> float:
+    return _within(text, LEAST_CPU, MOST_CPU, "percent")
+
+
+def _within(text: str, least: float, most: float, unit: str) -> float:
     with contextlib.suppress(ValueError):
-        percent = float(text)
-        if LEAST_CPU <= percent <= MOST_CPU:
-            return percent
-    raise argparse.ArgumentTypeError(f"{text!r} is not from {LEAST_CPU:g} to {MOST_CPU:g} percent")
+        number = float(text)
+        if least <= number <= most:
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not from {least:g} to {most:g} {unit}")
 
 
 def _host(text: str) -> str:

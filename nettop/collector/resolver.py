@@ -18,7 +18,7 @@ import collections
 import functools
 from array import array
 from time import perf_counter
-from typing import AbstractSet, Deque, Dict, Iterable, Iterator, NamedTuple, Sequence, Set, Tuple, Union
+from typing import AbstractSet, Deque, Dict, Iterable, Iterator, Mapping, NamedTuple, Sequence, Set, Tuple, Union
 
 from nettop.collector.scout import LOW, Held, read_held
 from nettop.kernel.procfs import Gone, ProcFS
@@ -52,7 +52,6 @@ class Resolver:
         self._urgent: Dict[int, None] = {}  # pids, in order, each once
         self._searches: Dict[int, _Search] = {}  # by namespace
         self._round: Deque[int] = collections.deque()
-        self._scouted: Dict[int, Held] = {}
         self.unreadable: Set[int] = set()
         """Processes whose descriptors may not be read."""
         self.backlog = False
@@ -115,9 +114,12 @@ class Resolver:
         touched, self._touched = self._touched, {}
         return touched
 
-    def take_report(self, report: Dict[int, Held]) -> None:
-        """What a scout has seen a moment ago: the next walk takes it in place of a look of its own."""
-        self._scouted = report
+    def take_report(self, report: Mapping[int, Held]) -> None:
+        """What a scout has seen a moment ago, of those that are to be looked at: the next walk need not. Nothing of it
+        is kept, as a pid may be another process's later."""
+        for pid in [pid for pid in self._urgent if pid in report]:
+            del self._urgent[pid]
+            self._take(pid, report[pid])
 
     def walk(self, budget: float, round_share: int) -> None:
         """Read descriptors for about `budget` seconds in the order told above, of the round `round_share`."""
@@ -156,19 +158,22 @@ class Resolver:
         if pid not in self._start_times:
             return
         try:
-            found = self._scouted.pop(pid, None) or read_held(self._proc, pid)
+            found = read_held(self._proc, pid)
         except Gone:
             self._replace(pid, _NOTHING)
             self._namespaces.pop(pid, None)
         except PermissionError:
             self.unreadable.add(pid)
         else:
-            self.unreadable.discard(pid)
-            self._replace(pid, found.sockets)
-            if found.namespaces:
-                self._namespaces[pid] = found.namespaces
-            else:
-                self._namespaces.pop(pid, None)
+            self._take(pid, found)
+
+    def _take(self, pid: int, found: Held) -> None:
+        self.unreadable.discard(pid)
+        self._replace(pid, found.sockets)
+        if found.namespaces:
+            self._namespaces[pid] = found.namespaces
+        else:
+            self._namespaces.pop(pid, None)
 
     def _replace(self, pid: int, held: array[int]) -> None:
         before = self._held.get(pid, _NOTHING)

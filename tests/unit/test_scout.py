@@ -47,14 +47,27 @@ def test_a_walk_takes_its_word_once_and_then_looks_for_itself() -> None:
         report = {key.pid: read_held(proc, key.pid)}
         with socket.socket() as late:
             late_inode = os.fstat(late.fileno()).st_ino
-            resolver.take_report(report)
             resolver.look_at(key)
+            resolver.take_report(report)
             resolver.walk(10.0, 0)
             assert [owner.pid for owner in resolver.owners(inode).holders] == [key.pid]
             assert not resolver.owners(late_inode).holders
             resolver.look_at(key)
             resolver.walk(10.0, 0)
             assert [owner.fd for owner in resolver.owners(late_inode).holders] == [late.fileno()]
+
+
+def test_its_word_on_a_pid_that_nobody_is_to_look_at_is_not_kept_for_who_has_that_pid_later() -> None:
+    proc = ProcFS()
+    key = own_key()
+    resolver = Resolver(proc)
+    report = {key.pid: read_held(proc, key.pid)}
+    resolver.take_report(report)
+    with socket.socket() as late:
+        resolver.look_at(key)
+        resolver.walk(10.0, 0)
+        owners = resolver.owners(os.fstat(late.fileno()).st_ino)
+        assert [owner.fd for owner in owners.holders] == [late.fileno()]
 
 
 @pytest.mark.parametrize("length", range(8))
