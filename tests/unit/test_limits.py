@@ -154,7 +154,16 @@ def test_whatever_the_figures_it_is_a_known_word_or_none(stats: list[SocketStats
             {"backoff": 3, "rto": 1_632_000, "notsent": 9},
             "3 time-outs in a row without an answer, the next after 1.6 s",
         ),
-        ({}, {"notsent": 3000, "cwnd": 10}, "3,000 bytes wait for the congestion window of 10 segments"),
+        (
+            {},
+            {"notsent": 3000, "cwnd": 10, "unacked": 9},
+            "3,000 bytes wait for the congestion window of 10 segments",
+        ),
+        (
+            {},
+            {"notsent": 3000, "cwnd": 10, "unacked": 1},
+            "3,000 bytes wait for a queue of this machine: 1 segment under way where 10 may be",
+        ),
         (
             {},
             {"rwnd_limited": 96_000, "snd_wnd": 0},
