@@ -149,9 +149,11 @@ def _squeeze(column: Tuple[Any, ...]) -> Any:
     first = column[0]
     if first == column[-1] and column.count(first) == len(column):
         return {"all": first}
-    if isinstance(first, (str, int)) and _repeats(column[:_SAMPLE]) and _repeats(column):
-        places = {value: place for place, value in enumerate(dict.fromkeys(column))}
-        return {"of": _compact(list(places)), "at": _compact(list(map(places.__getitem__, column)))}
+    if isinstance(first, (str, int)) and len(set(column[:_SAMPLE])) * 2 <= min(len(column), _SAMPLE):
+        different = dict.fromkeys(column)
+        if len(different) * 2 <= len(column):
+            places = dict(zip(different, range(len(different))))
+            return {"of": _compact(list(different)), "at": _compact(list(map(places.__getitem__, column)))}
     return _compact(column)
 
 
@@ -161,17 +163,12 @@ _FEW = 8
 """Numbers that are as well written out."""
 
 
-def _repeats(column: Tuple[Any, ...]) -> bool:
-    return len(set(column)) * 2 <= len(column)
-
-
 def _compact(values: Sequence[Any]) -> Any:
     """Unsigned numbers as an array of the narrowest width, in base64; as they are, where some are something else."""
     if len(values) >= _FEW and type(values[0]) is int:
-        with contextlib.suppress(TypeError, OverflowError):  # one is None, or negative
-            top = max(values)
+        with contextlib.suppress(TypeError):  # one is None
             for width, code in _WIDTHS.items():
-                if top < 1 << 8 * int(width[1]):
+                with contextlib.suppress(OverflowError):  # at the first that is too large, or negative
                     return {width: binascii.b2a_base64(_little(array(code, values)), newline=False).decode()}
     return values
 
@@ -219,9 +216,10 @@ def _column(row: Type[Any], name: str, said: Any, count: int) -> Sequence[Any]:
         return values * count
     if "of" in form:
         places = _numbers(said["at"])
-        if len(places) != count or max(places) >= len(values):
-            raise WireError(f"{row.__name__}.{name} refers to values that are not there")
-        return list(map(values.__getitem__, places))
+        try:  # none is negative
+            values = list(map(values.__getitem__, places))
+        except IndexError:
+            raise WireError(f"{row.__name__}.{name} refers to values that are not there") from None
     if len(values) != count:
         raise WireError(f"{row.__name__}.{name} has {len(values)} values for {count} rows")
     return values
@@ -265,6 +263,8 @@ def _owners(said: Any) -> List[Tuple[Owner, ...]]:
     # one object for each number: the 20 sockets of a process share its pid and start time
     once = {number: number for number in itertools.chain.from_iterable(columns)}.__getitem__
     owners = map(functools.partial(tuple.__new__, Owner), zip(*(map(once, column) for column in columns)))
+    if each.count(1) == len(each):  # nearly always
+        return list(zip(owners))
     return [tuple(itertools.islice(owners, count)) for count in each]
 
 

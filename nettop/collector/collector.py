@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, Container, List, Optional, Sequence
 
 from nettop.collector import checkup
 from nettop.collector.alone import Alone
@@ -30,7 +30,7 @@ from nettop.collector.processes import ProcessTracker
 from nettop.collector.reader import Names
 from nettop.collector.registry import Registry
 from nettop.collector.resolver import Resolver
-from nettop.collector.scout import Scout
+from nettop.collector.scout import Scouts
 from nettop.collector.sockets import SocketTracker
 from nettop.collector.surroundings import Surroundings
 from nettop.collector.traffic import TrafficBook
@@ -126,14 +126,14 @@ class Collector:
         self._time = time.time()
         first = self._last is None
         self._hear(clock)
-        scout = Scout.send(self._proc) if first else None
+        scouts = Scouts.send(self._proc) if first else None
         events, self._heard = self._heard, []
         polling = self._check_events()
         if polling:
             self._alone.doubt(self._time)
         self._processes.rename(self._registry.listen())
         changes = self._processes.update(
-            events, self._time, verify=first or polling, scout=scout.pid if scout else None
+            events, self._time, verify=first or polling, passing=scouts.pids if scouts else ()
         )
         self._say(events)
         for pid in changes.gone:
@@ -149,9 +149,9 @@ class Collector:
         moved = self._namespaces.read_counters()
         if first:
             self._sockets.fetch_ahead()  # the kernel lists sockets on one processor, descriptors on another
-            if scout is not None:
-                self._resolver.take_report(scout.wait())
-                self._hear(clock, scout.pid)
+            if scouts is not None:
+                self._resolver.take_report(scouts.wait())
+                self._hear(clock, scouts.pids)
             self._resolver.walk(_UNLIMITED, 0)
             self._resolver.take_touched()  # no socket is known yet: each comes with its owners
         sought = self._conntrack.read(self._namespaces.entrances(), moved)
@@ -196,9 +196,9 @@ class Collector:
             if busy:
                 self._resume = time.monotonic() + PACE
 
-    def _hear(self, clock: float, scout: Optional[int] = None) -> bool:
-        """Take in what the kernel said of processes, but for the scout; whether it said anything."""
-        events = [event for event in self._listener.drain() if event.pid != scout]
+    def _hear(self, clock: float, passing: Container[int] = ()) -> bool:
+        """Take in what the kernel said of processes, but for these; whether it said anything."""
+        events = [event for event in self._listener.drain() if event.pid not in passing]
         self._heard += events
         self._lookout.hear(events, clock)
         self._lookout.look(clock)

@@ -9,7 +9,7 @@ are no events to rely on.
 from __future__ import annotations
 
 import time
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Container, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from nettop.collector.changes import Changes
 from nettop.collector.identities import Identities
@@ -185,10 +185,10 @@ class ProcessTracker:
         """Close the files kept open."""
         self._reader.close()
 
-    def update(self, events: Sequence[ProcEvent], now: float, verify: bool, scout: Optional[int] = None) -> Changes:
+    def update(self, events: Sequence[ProcEvent], now: float, verify: bool, passing: Container[int] = ()) -> Changes:
         """Bring the table up to date; `verify`: events may be missing, so compare it with /proc whatever the time.
 
-        `scout` is the pid of a process of our own that is over before anybody can look at it."""
+        `passing` are processes of our own that are over before anybody can look at them."""
         self._tick += 1
         self._now = now
         self._in_doubt = _ROUND if verify and self._tracked else max(0, self._in_doubt - 1)
@@ -199,7 +199,7 @@ class ProcessTracker:
         stale = self._note(events)
         if verify or now - self._verified >= RESYNC_INTERVAL:
             self._verified = now
-            pids = [pid for pid in self._proc.pids() if pid != scout]
+            pids = [pid for pid in self._proc.pids() if pid not in passing]
             listed = set(pids)
             stale.update(pid for pid in pids if pid not in self._tracked)
             for pid in [pid for pid in self._tracked if pid not in listed]:

@@ -315,11 +315,12 @@ class Store:
 
     def _totals(self) -> Traffic:
         """What all sockets did, those there are and those there were."""
-        now, settled = self._ledger.everywhere, self._traffic
+        rx_bytes, tx_bytes, retrans = self._ledger.everywhere()
+        settled = self._traffic
         return settled._replace(
-            rx_bytes=settled.rx_bytes + now.rx_bytes,
-            tx_bytes=settled.tx_bytes + now.tx_bytes,
-            retrans=settled.retrans + now.retrans,
+            rx_bytes=settled.rx_bytes + rx_bytes,
+            tx_bytes=settled.tx_bytes + tx_bytes,
+            retrans=settled.retrans + retrans,
         )
 
     def _host_rates(self, elapsed: float | None) -> HostRates:

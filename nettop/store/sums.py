@@ -39,12 +39,16 @@ class SocketSums:
         self.rows += sign
         if present:
             self.sockets += sign
-            self.listening += sign * listening
-            self.connections += sign * connected
-        self.counted += sign * counted
-        self.rx_bytes += sign * rx_bytes
-        self.tx_bytes += sign * tx_bytes
-        self.retrans += sign * retrans
+            if listening:
+                self.listening += sign
+            elif connected:
+                self.connections += sign
+        if counted:
+            self.counted += sign
+            self.rx_bytes += sign * rx_bytes
+            self.tx_bytes += sign * tx_bytes
+        if retrans:
+            self.retrans += sign * retrans
 
 
 _NOTHING = SocketSums()
@@ -65,8 +69,6 @@ class Ledger:
         self._processes: dict[Key, SocketSums] = {}
         self._containers: dict[int, SocketSums] = {}
         self._namespaces: dict[int, SocketSums] = {}
-        self.everywhere = SocketSums()
-        """Sums over all sockets."""
 
     def of_process(self, key: Key) -> SocketSums:
         """Sums over the sockets a process holds first."""
@@ -80,23 +82,28 @@ class Ledger:
         """Sums over the sockets that live in a namespace."""
         return self._namespaces.get(netns, _NOTHING)
 
+    def everywhere(self) -> tuple[int, int, int]:
+        """Bytes received and sent, and segments sent again, of all sockets."""
+        parts = self._namespaces.values()
+        return sum(p.rx_bytes for p in parts), sum(p.tx_bytes for p in parts), sum(p.retrans for p in parts)
+
     def replace(self, old: Connection | None, new: Connection | None) -> None:
         """A socket's row changed; None before it came, or after it went."""
         if old is not None and new is not None and _only_moved(old, new):
-            both = [self.everywhere, self._namespaces[new.socket.netns]]
+            changed = [self._namespaces[new.socket.netns]]
             if new.owners:
                 key = new.owners[0][:2]
-                both.append(self._processes[key])
+                changed.append(self._processes[key])
                 self.touched.add(key)
             belongs = new.belongs
             if belongs is not None:
-                both.append(self._containers[belongs])
+                changed.append(self._containers[belongs])
                 self.containers_touched.add(belongs)
             before, now = old.stats, new.stats
             rx_bytes = (now.rx_bytes or 0) - (before.rx_bytes or 0)
             tx_bytes = (now.tx_bytes or 0) - (before.tx_bytes or 0)
             retrans = (now.retrans or 0) - (before.retrans or 0)
-            for sums in both:
+            for sums in changed:
                 sums.rx_bytes += rx_bytes
                 sums.tx_bytes += tx_bytes
                 sums.retrans += retrans
@@ -118,7 +125,6 @@ class Ledger:
         if inside is None:
             inside = self._namespaces[netns] = SocketSums()
         inside.change(figures, sign, present)
-        self.everywhere.change(figures, sign, present)
         if not inside.rows:
             del self._namespaces[netns]
         if holders:

@@ -1,16 +1,18 @@
-"""What a scout reports is what anybody would see who looks at the processes one by one."""
+"""What scouts report is what anybody would see who looks at the processes one by one."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import subprocess
 from array import array
 from pathlib import Path
 
 import pytest
 
 from nettop.collector.resolver import Resolver
-from nettop.collector.scout import Scout, _parse, read_held
+from nettop.collector.scout import Scouts, _parse, read_held
 from nettop.kernel.procfs import ProcFS
 from nettop.model import ProcessKey
 
@@ -21,21 +23,37 @@ def own_key() -> ProcessKey:
     return ProcessKey(os.getpid(), int(stat[19]))
 
 
-def test_it_reports_the_sockets_and_namespaces_of_every_process_that_may_be_read() -> None:
+def test_they_report_the_sockets_and_namespaces_of_every_process_that_may_be_read() -> None:
     proc = ProcFS()
     with socket.socket() as made, open("/proc/self/ns/net", "rb") as namespace:
-        scout = Scout.send(proc)
-        assert scout is not None
-        held = scout.wait()[os.getpid()]
+        held = Scouts.send(proc).wait()[os.getpid()]
         assert made.fileno() << 32 | os.fstat(made.fileno()).st_ino in held.sockets
         assert (namespace.fileno(), os.fstat(namespace.fileno()).st_ino) in held.namespaces
 
 
-def test_it_has_ended_when_its_report_is_there() -> None:
-    scout = Scout.send(ProcFS())
-    assert scout is not None
-    assert scout.pid not in scout.wait()
-    assert not Path(f"/proc/{scout.pid}").exists()
+def test_they_have_ended_when_their_report_is_there_and_say_nothing_of_themselves() -> None:
+    scouts = Scouts.send(ProcFS())
+    assert len(scouts.pids) >= 2
+    assert not scouts.pids & scouts.wait().keys()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in scouts.pids)
+
+
+def test_they_share_the_work_and_leave_nobody_out() -> None:
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(subprocess.Popen(["sleep", "60"])) for _ in range(8)]
+        for other in others:
+            stack.callback(other.kill)
+        assert {other.pid for other in others} <= Scouts.send(ProcFS()).wait().keys()
+
+
+def test_where_no_process_can_be_made_the_report_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", refuse)
+    scouts = Scouts.send(ProcFS())
+    assert not scouts.pids
+    assert not scouts.wait()
 
 
 def test_a_walk_takes_its_word_once_and_then_looks_for_itself() -> None:
