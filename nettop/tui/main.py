@@ -206,8 +206,8 @@ class MainScreen(Screen[None]):
         """A key was pressed: other work waits until its effect is on the screen."""
         self._key = key
         self.attention.key_pressed()
-        if self.page:
-            self.page.tell(None)
+        if self.page or (self._message and not self.typing):
+            self.tell(None)
 
     def _want(self) -> None:
         if self.snapshot is not EMPTY:

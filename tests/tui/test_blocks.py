@@ -134,6 +134,12 @@ class TestWords:
         (queue,) = queues(stats(state="LISTEN", recvq=128, sendq=128), LOOK)
         assert (queue.number, queue.style) == ("128", LOOK.warning)
 
+    @pytest.mark.parametrize("notsent", [0, 11_600])
+    def test_what_was_not_sent_once_has_a_line_of_its_own_whether_there_is_some_or_not(self, notsent: int) -> None:
+        told = {f.label: f for f in queues(stats(state="ESTAB", sendq=200_000, notsent=notsent), LOOK)}
+        assert told["not sent"].number == ("11.3" if notsent else "0")
+        assert list(told) == ["to read", "to send", "not sent"]
+
     def test_time_outs_in_a_row_and_losses_are_told(self) -> None:
         told = {f.label: f for f in tcp(stats(backoff=3, rto=1_600_000, retrans=7, lost=2, tx_packets=70), LOOK)}
         assert "3 times in a row" in told["time-out"].words

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nettop import format as text
-from nettop.fields import VIEWS
+from nettop.fields import VIEWS, View
 from nettop.snapshot import Snapshot
 from nettop.tui.drawing.columns import columns_of
 from nettop.tui.drawing.place import place
@@ -61,6 +61,21 @@ class TestNames:
             await seen.press("n")
             assert "203.0.113.9:22" in seen.rows()[0]
             assert "names" not in seen.lines()[3]
+
+
+class TestNamespacesWithoutName:
+    def test_they_go_by_their_inode(self) -> None:
+        column = columns_of(VIEWS["namespaces"], ["netns_name"])[0]
+        assert column.text(rows.namespace_row(name=None, netns=4026534091), rows.NOW, 12) == (None, "4026534091  ")
+        assert column.text(rows.namespace_row(name="web", netns=4026534091), rows.NOW, 12) == ("web", "web         ")
+
+    def test_where_there_is_no_room_its_end_is_told(self) -> None:
+        column = columns_of(VIEWS["connections"], ["netns_name"])[0]
+        assert column.text(rows.connection(netns_name=None, netns=4026534091), rows.NOW, 8) == (None, "…6534091")
+
+    def test_one_that_is_not_known_has_none(self) -> None:
+        column = columns_of(VIEWS["processes"], ["netns_name"])[0]
+        assert column.text(rows.process_row(netns=None, netns_name=None), rows.NOW, 8) == (None, "-       ")
 
 
 class TestShortening:
@@ -127,6 +142,34 @@ class TestPlacing:
         row = place(VIEWS["connections"], sample, rows.NOW, 79)
         cells = {p.column.field.name: p.column.text(sample[0], rows.NOW, p.width)[1].rstrip() for p in row}
         assert (cells["local"], cells["remote"]) == ("10.0.13.7:55976", "203.0.113.9:443")
+
+    @pytest.mark.parametrize("view", [VIEWS["connections"], VIEWS["connections"].first()])
+    @pytest.mark.parametrize(("local", "remote"), [("10.0.0.5", "10.0.0.7"), ("192.168.100.23", "203.0.113.209")])
+    def test_80_columns_tell_what_holds_a_connection_up_also_where_nothing_does_yet(
+        self, view: View, local: str, remote: str
+    ) -> None:
+        sample = [rows.connection(local=local, remote=remote, limit=None) for _ in range(30)]
+        widths = {p.column.field.name: p.width for p in place(view, sample, rows.NOW, 79)}
+        assert {"limit", "rx_rate", "tx_rate"} <= set(widths)
+        assert widths["limit"] == len("receiver")
+
+    @pytest.mark.parametrize("width", range(60, 200))
+    def test_what_was_received_and_what_was_sent_are_shown_both_or_not_at_all(self, width: int) -> None:
+        shown = {p.column.field.name for p in place(VIEWS["connections"], rows.many_connections(50), rows.NOW, width)}
+        assert ("rx_bytes" in shown) == ("tx_bytes" in shown)
+
+    @pytest.mark.parametrize("width", [59, 79, 119])
+    @pytest.mark.parametrize("name", ["recvq", "age", "tx_bytes", "limit", "lport"])
+    def test_what_the_rows_are_sorted_by_is_shown_whatever_the_width(self, width: int, name: str) -> None:
+        placed = place(VIEWS["connections"], rows.many_connections(50), rows.NOW, width, sorted_by=name)
+        assert name in {field.name for p in placed for field in (p.column.field, p.column.port) if field}
+        assert sum(p.width + 1 for p in placed) <= width + 1
+
+    async def test_a_column_that_is_not_there_comes_when_one_sorts_by_it(self) -> None:
+        async with opened(None, (80, 24), "s", *"age", "enter") as seen:
+            assert seen.lines()[4].split()[:2] == ["PID", "▼AGE"]
+            await seen.press(">")
+            assert seen.lines()[4].split()[:3] == ["PID", "AGE", "USER▲"]
 
     def test_chosen_columns_stand_in_the_order_chosen(self) -> None:
         chosen = ("comm", "rtt", "local")

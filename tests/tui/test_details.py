@@ -294,6 +294,17 @@ class TestConnection:
             assert "Nothing holds it up" in seen.text()
             assert "Both ends" in seen.lines()[before]
 
+    async def test_nor_when_the_figures_take_fewer_lines_than_before(self) -> None:
+        picture = scene()
+        row = picture.connections[1]
+        many = row._replace(stats=row.stats._replace(retrans=9, tx_bytes=2000, sendq=900_000, unacked=99, cwnd=100))
+        async with page(picture, *BUSIEST, "enter") as seen:
+            busy = later(picture, many)
+            await show(seen, busy)
+            before = seen.lines().index(next(shown for shown in seen.lines() if "Both ends" in shown))
+            await show(seen, later(busy, row._replace(limit=None)))
+            assert "Both ends" in seen.lines()[before]
+
     async def test_both_ends_with_their_processes(self) -> None:
         async with page(scene(), *BUSIEST, "enter") as seen:
             assert "10.0.0.1:443" in line(seen, "this end")
@@ -377,6 +388,12 @@ class TestNamespace:
             assert eth0.split()[:1] == ["eth0"]
             assert "2.0 k" in eth0  # 2048 bytes in a second
             assert "10.0.0.1/24" in eth0
+
+    async def test_where_there_is_loopback_alone_it_says_why_no_rate_is_known(self) -> None:
+        picture = scene()
+        alone = picture.namespaces[20]._replace(interfaces=((rows.interface(name="lo", loopback=True), None),))
+        async with page(dataclasses.replace(picture, namespaces={20: alone}), "3", "g", "e") as seen:
+            assert "it has no interface but" in seen.text()
 
     async def test_routes_and_neighbours_come_from_the_collector(self) -> None:
         async with page(scene(), "3", "g", "e") as seen:

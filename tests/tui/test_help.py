@@ -30,6 +30,11 @@ def test_it_fits_every_width(width: int) -> None:
     assert all(cells(line) <= width for _, lines in made for line in lines)
 
 
+async def test_its_own_keys_are_told_whole_or_not_at_all() -> None:
+    async with opened(None, (60, 20), "?") as seen:
+        assert seen.lines()[-1].rstrip().endswith("scroll")
+
+
 def test_every_command_is_there_with_its_keys() -> None:
     told = "\n".join(line for title, lines in chapters(200).items() if title.startswith("Keys") for line in lines)
     for command in COMMANDS:

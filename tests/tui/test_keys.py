@@ -129,6 +129,11 @@ class TestSorting:
             await seen.press("j")
             assert "? help" in seen.lines()[-1]
 
+    @pytest.mark.parametrize("key", ["j", "Z", "p"])
+    async def test_what_a_key_could_not_do_is_told_until_the_next_one(self, key: str) -> None:
+        async with opened(None, (120, 40), "2", "P", key) as seen:
+            assert "? help" in seen.lines()[-1]
+
     @pytest.mark.parametrize("key", ["s", "f6"])
     async def test_the_menu_sorts_by_any_field(self, key: str) -> None:
         async with opened(None, (120, 40), key) as seen:

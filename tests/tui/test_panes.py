@@ -46,10 +46,22 @@ class TestOrder:
 
     def test_equal_rows_stay_in_the_order_of_their_ids_in_either_direction(self) -> None:
         pane = Pane(CONNECTIONS)
-        rates: dict[int, float | None] = {3: 0.0, 1: 0.0, 2: 0.0, 0: None, 4: None}
-        assert shown(pane, picture(1, rates)) == [1, 2, 3, 0, 4]
+        rates: dict[int, float | None] = {3: 0.0, 1: 0.0, 2: 0.0, 5: None, 4: None}
+        assert shown(pane, picture(1, rates)) == [1, 2, 3, 4, 5]
         pane.set_order(parse_sort("rate", CONNECTIONS))
-        assert shown(pane, picture(1, rates)) == [1, 2, 3, 0, 4]
+        assert shown(pane, picture(1, rates)) == [1, 2, 3, 4, 5]
+
+    def test_a_container_that_holds_no_socket_stands_before_programs_that_move_nothing(self) -> None:
+        program = {"kind": "program", "runtime": None}
+        containers = [
+            rows.container_row(id=1, name="nginx", rx_rate=5.0, **program),
+            rows.container_row(id=2, name="sshd", **program),
+            rows.container_row(id=3, name="idle", sockets=0, rx_rate=None, tx_rate=None),
+        ]
+        pane = Pane(VIEWS["containers"])
+        assert shown(pane, rows.snapshot(containers=containers)) == [1, 3, 2]
+        pane.set_order(parse_sort("rate", VIEWS["containers"]))
+        assert shown(pane, rows.snapshot(containers=containers)) == [2, 1, 3]  # what is not known is last there
 
     @given(st.lists(st.dictionaries(st.integers(0, 30), st.none() | st.floats(0, 1e9)), min_size=1, max_size=6))
     def test_following_changes_gives_what_starting_afresh_gives(self, history: list[dict[int, float | None]]) -> None:

@@ -66,6 +66,19 @@ class TestShape:
         pane.set_order(parse_sort("rate", PROCESSES))
         assert drawn(brought_up(pane, family())) == ["1", "├2", "│├4", "│└5", "└3", " └6", "9"]
 
+    def test_from_the_busiest_down_a_parent_that_does_nothing_stands_where_its_busiest_child_does(self) -> None:
+        idle = [process(1, 0), process(2, 1), process(3, 2, 50.0), process(4, 1, 20.0), process(5, 1, None)]
+        pane = tree_of(rows.snapshot(processes=idle))
+        assert drawn(pane) == ["1", "├2", "│└3", "├4", "└5"]
+        pane.fold({4, 5}, closed=True)
+        assert drawn(brought_up(pane, rows.snapshot(processes=idle))) == ["1", "├2", "│└3", "├4", "└5"]
+
+    def test_from_the_lowest_up_a_parent_stands_where_it_does_itself(self) -> None:
+        some = rows.snapshot(processes=[process(1, 0), process(2, 1, 9.0), process(3, 2, 1.0), process(4, 1, 5.0)])
+        pane = tree_of(some)
+        pane.set_order(parse_sort("rate", PROCESSES))
+        assert drawn(brought_up(pane, some)) == ["1", "├4", "└2", " └3"]
+
     def test_a_pid_that_was_used_again_is_nobodys_parent(self) -> None:
         old, young = process(50, 1), process(7, 50, start_time=3)
         pane = tree_of(rows.snapshot(processes=[old, young]))

@@ -78,7 +78,7 @@ def jump(main: MainScreen) -> None:
         journey.jump(moment)
         main.show_timeline()
 
-    hint = "14:03:20  2026-05-17 14:03  start+10m  end-90s  -5m from here   Enter close"
+    hint = "Enter close   14:03:20  start+10m  end-90s  -5m from here  2026-05-17 14:03"
     main.open_prompt(Prompt("time", "", typed, hint=hint))
 
 

@@ -45,6 +45,7 @@ class ConnectionPage(Subject[Connection]):
         self._before: SocketStats | None = None  # what the picture before said: the evidence rests on the difference
         self._peer: Connection | None = None
         self._looked_up = False
+        self._tallest: dict[int, int] = {}  # width → lines that what limits it took at most
 
     @property
     def title(self) -> str:  # type: ignore[override]  # a socket may get another end while one looks
@@ -107,7 +108,13 @@ class ConnectionPage(Subject[Connection]):
         return block
 
     def _why(self, canvas: Canvas) -> Block:
-        """What limits it, and the figures that rests on; where nothing does, as many lines, for the page to stand."""
+        """What limits it, and the figures that rests on, in as many lines as ever before, for the page to stand."""
+        block = self._limit(canvas)
+        lines = self._tallest[canvas.width] = max(len(block), self._tallest.get(canvas.width, 0))
+        return block + [PageLine([])] * (lines - len(block))
+
+    def _limit(self, canvas: Canvas) -> Block:
+        """The same in as many lines as it takes."""
         limit, stats, look = self.row.limit, self.row.stats, canvas.look
         if self.over or (stats.rtt is None and stats.state != "LISTEN"):
             return []

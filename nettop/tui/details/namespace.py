@@ -162,7 +162,9 @@ class NamespacePage(Subject[NamespaceRow]):
         yield Figure(
             "sockets", *count(row.sockets), f"{row.connections:,} with a remote end, {row.listening:,} listening"
         )
-        yield Figure("receives", *speed(row.rx_rate), "over its outer interfaces")
+        alone = row.interfaces and all(interface.loopback for interface, _ in row.interfaces)
+        over = "it has no interface but loopback" if alone else "over its outer interfaces"
+        yield Figure("receives", *speed(row.rx_rate), over)
         yield Figure("sends", *speed(row.tx_rate))
 
     def _tracked(self, canvas: Canvas) -> Iterator[Figure]:

@@ -42,10 +42,12 @@ def queues(stats: SocketStats, look: Look) -> Iterator[Figure]:
         room = f", of {said(size(stats.rcvbuf))}" if stats.rcvbuf else ""
         yield Figure("to read", *size(stats.recvq), f"arrived and not read yet by this program{room}")
         room = f", of {said(size(stats.sndbuf))}" if stats.sndbuf else ""
-        fresh = f"; {said(size(stats.notsent))} of it has not been sent once" if stats.notsent else ""
-        yield Figure("to send", *size(stats.sendq), f"not acknowledged yet by the other end{room}{fresh}")
-    if stats.drops:
-        yield Figure("thrown away", *count(stats.drops), "packets that arrived, for want of room", look.warning)
+        yield Figure("to send", *size(stats.sendq), f"not acknowledged yet by the other end{room}")
+        if stats.notsent is not None:
+            yield Figure("not sent", *size(stats.notsent), "of that, not even once")
+    if stats.drops:  # tcp counts what it has already, too: tcp_drop_reason, net/ipv4/tcp_input.c
+        why = "for want of room" if stats.rtt is None else "twice, or for want of room"
+        yield Figure("thrown away", *count(stats.drops), f"packets that arrived, {why}", look.warning)
 
 
 def tcp(stats: SocketStats, look: Look) -> Iterator[Figure]:

@@ -14,7 +14,7 @@ from nettop.model import Health
 from nettop.tui.commands.command import Command
 from nettop.tui.details.connection import WHY
 from nettop.tui.dialogs.page import PageLine, PageScreen
-from nettop.tui.drawing.line import Pieces, piece
+from nettop.tui.drawing.line import Pieces, cells, piece
 from nettop.tui.drawing.theme import Look, Signs
 
 if TYPE_CHECKING:
@@ -147,7 +147,9 @@ class HelpScreen(PageScreen):
         keys = (("Esc", "back"), ("Tab", "the next chapter"), ("PgDn PgUp", "scroll"), ("g G", "to the ends"))
         pieces: Pieces = []
         for key, word in keys:
-            pieces += [piece(f" {key}", look.key), piece(f" {word}  ", look.band)]
+            group = [piece(f" {key}", look.key), piece(f" {word}  ", look.band)]
+            if cells(pieces) + cells(group) <= self.size.width:
+                pieces += group
         return pieces
 
     def action_chapter(self, step: int) -> None:

@@ -42,6 +42,8 @@ class Column:
     port: Field | None = None
     names: Names | None = None
     """What addresses and ports are called; None for numbers."""
+    number: Field | None = None
+    """What a row without a name goes by: the inode of its namespace."""
 
     @property
     def right(self) -> bool:
@@ -61,6 +63,8 @@ class Column:
                 return value, text.fit(text.safe(str(name)), width, "right" if self.right else "left")
             if width is not None and (shorten := _SHORTEN.get(self.field.name)):
                 return value, text.fit(shorten(text.safe(str(value)), width), width)
+        elif self.number is not None:
+            return None, _numbered(self.number.get(row, now), width)
         return value, text.cell(self.field, value, width, now)
 
     def _end(self, address: Any, port: Any, row: Any, width: int | None) -> str:
@@ -88,6 +92,14 @@ class Column:
         return self.names.port(port, row.socket.proto if isinstance(row, Connection) else None) or port
 
 
+def _numbered(number: Value, width: int | None) -> str:
+    """The inode of a namespace without a name; it is the end of it that tells two apart."""
+    shown = str(number) if number else text.UNKNOWN
+    if width is None:
+        return shown
+    return text.fit(shown if len(shown) <= width else text.ELLIPSIS + shown[len(shown) - width + 1 :], width)
+
+
 def ends(row: Connection) -> tuple[str, str]:
     """Both ends of a connection as ss prints them, safe for the terminal."""
     socket = row.socket
@@ -106,7 +118,12 @@ def columns_of(view: View, names: Sequence[str], services: Names | None = None) 
     """The columns for these fields; a port joins its address."""
     joined = {PORTS[name] for name in names if name in PORTS and PORTS[name] in names}
     return [
-        Column(view.fields[name], view.fields[PORTS[name]] if PORTS.get(name) in joined else None, services)
+        Column(
+            view.fields[name],
+            view.fields[PORTS[name]] if PORTS.get(name) in joined else None,
+            services,
+            view.fields.get("netns") if name == "netns_name" else None,
+        )
         for name in names
         if name not in joined
     ]

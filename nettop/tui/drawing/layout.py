@@ -75,6 +75,10 @@ class Layout:
         room = max(0, width - min(STEM, max(SHORT_STEM, width // 2)))
         return way if len(way) <= room else way[len(way) - room :]
 
+    def shows(self, name: str) -> bool:
+        """There is a column of that field, or as its port beside an address."""
+        return any(name in (column.field.name, column.port and column.port.name) for column in self.columns)
+
     def message(self, sentence: str) -> Strip:
         """A line that stands where rows would."""
         return self._strip([Segment(f"  {sentence}", self._look.dim)], self._look.text)

@@ -34,6 +34,13 @@ LEAST: Mapping[str, int] = {"command": 20, "addresses": 18, "detail": 40, "proto
 TIGHT: Mapping[str, int] = {"state": 7}
 """Field name → cells of its words that do on a screen that is not roomy: running, SYN-SE…"""
 
+SUDDEN = frozenset({"limit", "rx_rate", "tx_rate"})
+"""Fields that say nothing while nothing happens, and are what one looks for when something does: they neither go for
+being empty nor are as narrow as what they say now."""
+
+TOGETHER: Mapping[str, str] = {"rx_bytes": "tx_bytes"}
+"""Field name → another that goes with it: what was sent is half of what one reads the two for."""
+
 WIDEST = 60
 """Cells a flexible column takes at most while others want room too."""
 
@@ -55,6 +62,7 @@ def place(
     *,
     chosen: tuple[str, ...] | None = None,
     names: Names | None = None,
+    sorted_by: str = "",
 ) -> list[Placed]:
     """The columns of a view, or those that were chosen, that fit a width, and how wide they are.
 
@@ -62,14 +70,15 @@ def place(
     in the order of `View.optional`, then those that were chosen besides, the last first, until the rest fit. What is
     left is shared among those that would like more; the rest goes to what tells most when it is long, or to a flexible
     last column. `scrolled` so many columns to the side, what follows the anchors is shown as far as it fits, whatever
-    it is. `names` tells what addresses and ports are called, None shows numbers.
+    it is. `names` tells what addresses and ports are called, None shows numbers. What the rows are `sorted_by` stays
+    whatever the width, and comes behind the anchors where it is none of the view's own columns.
     """
     shown = view.columns if chosen is None else chosen
     if scrolled:
         columns = columns_of(view, view.anchors, names)
         columns += scrollable(view, shown, names)[scrolled:]
     else:
-        columns = columns_of(view, shown, names)
+        columns = columns_of(view, _with_sorted(view, sorted_by) if chosen is None else chosen, names)
     needs = {
         column.field.name: _need(column, rows, now, width >= ROOMY, column.field.name in view.anchors)
         for column in (*columns, *columns_of(view, [column.port.name for column in columns if column.port]))
@@ -79,6 +88,7 @@ def place(
         columns = [column for column, end in zip(columns, ends, strict=True) if end <= width]
     else:
         optional = view.optional if chosen is None else (*view.optional, *reversed(chosen[1:]))
+        optional = tuple(name for name in optional if name != sorted_by)
         columns = _without_optional(columns, optional, rows, now, needs, width)
     widths = [needs[column.field.name][0] for column in columns]
     wishes = [needs[column.field.name][1] for column in columns]
@@ -94,6 +104,16 @@ def place(
     return [Placed(column, cells) for column, cells in zip(columns, widths, strict=True)]
 
 
+def _with_sorted(view: View, sorted_by: str) -> tuple[str, ...]:
+    """The view's own columns, and the one the rows are sorted by; both rates tell of their sum."""
+    shown = view.columns
+    told = sorted_by in shown or (sorted_by == "rate" and {"rx_rate", "tx_rate"} <= {*shown})
+    if told or sorted_by not in view.fields:
+        return shown
+    place = 1 + max((index for index, name in enumerate(shown) if name in view.anchors), default=-1)
+    return (*shown[:place], sorted_by, *shown[place:])
+
+
 def _without_optional(
     columns: list[Column],
     optional: Sequence[str],
@@ -102,19 +122,21 @@ def _without_optional(
     needs: Mapping[str, tuple[int, int]],
     width: int,
 ) -> list[Column]:
-    """The columns without those there is no room for. First go those that say nothing, for the others to be whole."""
+    """The columns without those there is no room for. First go those that say nothing and will not soon, for the others
+    to be whole."""
 
     def fit(which: int) -> bool:
         return sum(needs[column.field.name][which] + 1 for column in columns) <= width
 
-    shown = {column.field.name: column.field for column in columns}
+    lasting = {column.field.name: column.field for column in columns if column.field.name not in SUDDEN}
     for name in optional:
-        if not fit(1) and rows and name in shown and all(shown[name].get(row, now) is None for row in rows):
+        if not fit(1) and rows and name in lasting and all(lasting[name].get(row, now) is None for row in rows):
             columns = [column for column in columns if column.field.name != name]
     for name in optional:
         if fit(0):
             break
-        columns = [kept for column in columns for kept in _without(column, name)]
+        for each in {name, TOGETHER.get(name, name)} & {*optional}:
+            columns = [kept for column in columns for kept in _without(column, each)]
     return columns
 
 
@@ -172,7 +194,8 @@ def _need(column: Column, rows: Sequence[Any], now: float, roomy: bool, anchor: 
     """
     field = column.field
     title, numbered = len(field.title), field.name in ("pid", "ppid")
-    if not (field.flexible or field.kind is Kind.TEXT or (numbered and not roomy)):
+    steady = not field.flexible and (field.kind is not Kind.TEXT or field.name in SUDDEN)
+    if steady and not (numbered and not roomy):
         return max(title, field.width), max(title, field.width)
     lengths = sorted(text.cell_width(column.text(row, now)[1]) for row in rows) or [field.width]
     if field.flexible:

@@ -222,7 +222,7 @@ def title_line(pane: Pane, names: bool, width: int, look: Look, signs: Signs) ->
         left += [piece(" user ", look.dim), piece(text.safe(pane.user.name), look.strong)]
     if pane.filter_text:
         left += [piece(" filter ", look.dim), piece(text.safe(pane.filter_text), look.strong)]
-    elif not left:
+    elif not (left or pane.search):
         left.append(piece(" no filter", look.dim))
     if pane.search:
         left += [piece(" search ", look.dim), piece(text.safe(pane.search.query.text), look.strong)]
@@ -243,8 +243,7 @@ def title_line(pane: Pane, names: bool, width: int, look: Look, signs: Signs) ->
         right.append(piece("  names", look.strong))
     if pane.held:  # at the left end: it comes and goes with every move of the cursor, and nothing else is to move
         right.insert(0, piece("= held   ", look.strong))
-    right.append(piece(" ", look.text))
-    return between(left, right, width, look.text)
+    return between(left, [piece("  ", look.text), *right, piece(" ", look.text)], width, look.text)
 
 
 def footer_line(message: str | None, commands: Mapping[str, Command], levels: Levels, width: int, look: Look) -> Pieces:

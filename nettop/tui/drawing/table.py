@@ -71,8 +71,11 @@ class Table(Widget, can_focus=True):
         self.update()
 
     def show_order(self) -> None:
-        """Mark the column the rows are now sorted by; columns stay where they are."""
-        self.layout_now.show_order(self.pane.order)
+        """Mark the column the rows are now sorted by; columns stay where they are, if it is among them."""
+        if self.layout_now.shows(self.pane.order.field.name):
+            self.layout_now.show_order(self.pane.order)
+        else:
+            self._layout = None
         self.update()
 
     def update(self) -> None:
@@ -132,7 +135,8 @@ class Table(Widget, can_focus=True):
         sample = [pane.rows[row_id] for row_id in chain(in_sight, islice(pane.ids, 0, None, step))]
         self._first = pane.first
         view = pane.view.first() if pane.first else pane.view
-        placed = place(view, sample, pane.now, width - 1, pane.scrolled, chosen=pane.columns, names=self.names)
+        order, columns, names = pane.order.field.name, pane.columns, self.names
+        placed = place(view, sample, pane.now, width - 1, pane.scrolled, chosen=columns, names=names, sorted_by=order)
         return Layout(placed, pane.order, width, self._look, self._signs)
 
     # --- events ---

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
+from nettop.fields import Kind
 from nettop.order import Order
 from nettop.tui.lists.pace import Pace, portions
 
@@ -23,9 +24,19 @@ EntryMaker = Callable[[int, Any, float], Entry]
 
 def entry_maker(order: Order, rank: Callable[[Any], int]) -> EntryMaker:
     """What makes the entry of a row: known values before unknown ones in either direction, then the lower rank and the
-    lower id."""
+    lower id. From the highest rate down, who moves nothing and of whom it is not known are told apart by their rank
+    first: what one rather looks for stands above."""
     key, descending = order.key(), order.descending
     sign = -1 if descending else 1
+    if descending and order.field.kind is Kind.RATE:
+
+        def entry_of_rate(row_id: int, row: Any, now: float) -> Entry:
+            rate = key(row, now)
+            if rate is None:
+                return (True, 0.0, -2 * rank(row) - 1, -row_id)
+            return (True, rate, -2 * rank(row), -row_id)
+
+        return entry_of_rate
 
     def entry(row_id: int, row: Any, now: float) -> Entry:
         value = key(row, now)

@@ -1,5 +1,8 @@
 """Processes as a tree: children below their parents, siblings in the order of the list, subtrees folded or not.
 
+From the highest figure down a subtree stands where the highest in it does: who looks for what is busy finds it at the
+top, below parents that do nothing themselves.
+
 The tree is made afresh from each ordered list, in slices: 2 ms for 2,000 processes.
 """
 
@@ -77,15 +80,15 @@ class Tree:
         """The tree of the listed rows and their ancestors, as far as those belong, in slices.
 
         Siblings keep the order of `ids`; an ancestor that is not listed stands where the first of its descendants
-        does. A folded row is sorted by the sums it shows, by `entry_of` and `descending`; without `entry_of` rows stay
-        where they are.
+        does, and if `descending` one that is listed, too, where that comes first. A folded row is sorted by the sums it
+        shows, by `entry_of` and `descending`; without `entry_of` rows stay where they are.
         """
         pace = Pace()
         parent_of = parents(rows)
         yield
         listed = dict.fromkeys(ids)
         below: dict[int | None, list[int]] = {}
-        placed: set[int] = set()
+        placed: dict[int, int] = {}  # row → the row that gave it its place
         for row_id in ids:
             child: int | None = row_id
             while child is not None and child not in placed:
@@ -93,18 +96,18 @@ class Tree:
                 if parent is not None and belongs is not None and not belongs(rows[parent]):
                     parent = None
                 below.setdefault(parent, []).append(child)
-                placed.add(child)
-                if parent in listed:
+                placed[child] = row_id
+                if parent in listed and not descending:
                     break  # it has a place of its own
                 child = parent
             if pace.spent:
                 yield
         tree = Arranged([], {}, {}, {}, {})
-        yield from self._lay_out(tree, below, below.get(None, []), rows, listed, entry_of, descending)
+        yield from self._lay_out(tree, below, below.get(None, []), rows, listed, placed, entry_of, descending)
         # a picture may show circles: a parent's pid was used again before its children told
         for row_id in ids:
             if row_id not in tree.guides and row_id not in tree.inside:
-                yield from self._lay_out(tree, below, [row_id], rows, listed, entry_of, descending)
+                yield from self._lay_out(tree, below, [row_id], rows, listed, placed, entry_of, descending)
         return tree
 
     def _lay_out(
@@ -114,6 +117,7 @@ class Tree:
         tops: list[int],
         rows: Rows,
         listed: Mapping[int, None],
+        placed: Mapping[int, int],
         entry_of: Callable[[int, ProcessRow], Entry] | None,
         descending: bool,
     ) -> Generator[None, None, None]:
@@ -137,9 +141,13 @@ class Tree:
                 tree.summed[row_id] = summed_up(rows[row_id], sums)
             if not closed or entry_of is None:
                 return siblings
-            return sorted(
-                siblings, key=lambda row_id: entry_of(row_id, tree.summed.get(row_id, rows[row_id])), reverse=descending
-            )
+
+            def entry(row_id: int) -> Entry:
+                summed = tree.summed.get(row_id)
+                first = placed.get(row_id, row_id)
+                return entry_of(row_id, summed) if summed else entry_of(first, rows[first])
+
+            return sorted(siblings, key=entry, reverse=descending)
 
         tops = yield from in_order(tops)
         waiting = [(row_id, "") for row_id in reversed(tops)]
