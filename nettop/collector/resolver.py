@@ -197,10 +197,13 @@ class Resolver:
         return (held,) if isinstance(held, int) else held
 
     def _hold(self, inode: int, holder: int) -> None:
+        if inode not in self._holders:  # as nearly always
+            self._touched.setdefault(inode, ())
+            self._holders[inode] = holder
+            return
         if inode not in self._touched:
             self._touched[inode] = self._of(inode)
-        others = self._packed(inode)
-        self._holders[inode] = tuple(sorted((*others, holder), key=self._age)) if others else holder
+        self._holders[inode] = tuple(sorted((*self._packed(inode), holder), key=self._age))
 
     def _release(self, inode: int, holder: int) -> None:
         if inode not in self._touched:

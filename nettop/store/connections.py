@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -173,23 +174,25 @@ class Connections:
         process, *others = map(self._processes.of, owners or (None,))
         if process is None and owners and _former(owner_by, stats):
             process = self._processes.former(owners[0])
-        return Connection(
-            row_id,
-            socket,
-            stats,
-            owners,
-            owner_by,
-            process,
-            tuple(others),
-            self._namespace_of(socket.netns),
-            rx_rate,
-            tx_rate,
-            retrans_rate,
-            limit(before, stats),
-            nat,
-            self.peers,
-            closed,
-            self._place_of(socket.cgroup) if process is None else None,
+        return _connection(
+            (
+                row_id,
+                socket,
+                stats,
+                owners,
+                owner_by,
+                process,
+                tuple(others),
+                self._namespace_of(socket.netns),
+                rx_rate,
+                tx_rate,
+                retrans_rate,
+                limit(before, stats),
+                nat,
+                self.peers,
+                closed,
+                self._place_of(socket.cgroup) if process is None else None,
+            )
         )
 
     def _counted(self, row_id: int, stats: SocketStats, old: Connection | None) -> SocketStats:
@@ -227,7 +230,10 @@ class Connections:
                 if not held:
                     del self._held[owner.pid]
         for owner in new.owners if new else ():
-            self._held.setdefault(owner.pid, {})[row_id] = None
+            held = self._held.get(owner.pid)
+            if held is None:
+                held = self._held[owner.pid] = {}
+            held[row_id] = None
 
     def _drop(self, row_id: int) -> None:
         for table in (self._sockets, self._stats, self._owners, self._nat, self._datagrams, self._closed, self.moved):
@@ -240,6 +246,10 @@ class Connections:
             self._ledger.replace(old, None)
             self.peers.replace(old, None)
             self._index(row_id, old, None)
+
+
+# what _make does, without a Python frame a row
+_connection = functools.partial(tuple.__new__, Connection)
 
 
 def _former(owner_by: str, stats: SocketStats) -> bool:
