@@ -24,6 +24,7 @@ from nettop.collector.remains import Ends, Recent, ends_of, figures_row, socket_
 from nettop.collector.traffic import NOTHING, Moved, TrafficBook
 from nettop.kernel.inet_destroy import Destroyed
 from nettop.kernel.inet_diag import Found, InetTable, Known
+from nettop.memory import fitted
 from nettop.model import NO_OWNERS, Closed, Owners, ProcessKey, Socket, SocketStats
 
 KEPT = 10.0
@@ -32,7 +33,6 @@ MOST = 3_000
 """Ended sockets shown at most, the newest."""
 UNSEEN_ROWS = 1_000
 """Of sockets that no dump has seen, those of a tick that are shown."""
-_MANY = 10_000
 _REMEMBERED = 10_000
 """Broken connections whose message has not come, remembered at most."""
 
@@ -107,10 +107,7 @@ class Endings:
         self._rows = rows
         self._ended: Dict[int, _Ended] = {}  # row → oldest first
         self._broken: "collections.OrderedDict[Tuple[int, bytes], _Broken]" = collections.OrderedDict()
-        self._bare: Set[int] = (
-            set()
-        )  # rows without figures: TIME-WAIT and SYN-RECV entries, sockets that are only bound
-        self._large = False  # it holds, or held, very many
+        self._bare: Set[int] = set()  # rows without figures: TIME-WAIT and SYN-RECV entries, sockets only bound
         self._finished: Set[int] = set()  # rows whose other end has sent its FIN, which they do not count
         self._turned: Dict[int, SocketStats] = {}  # rows that became such an entry in the last dump
         self._entries: Dict[int, _Broken] = {}  # those of them whose message has not come
@@ -209,10 +206,7 @@ class Endings:
         What one dump lacks without a message is only missing; what the next one lacks, too, has ended. `table` gives
         that of tcp or udp."""
         missed = self._missed.pop(netns, set())
-        if len(self._bare) > _MANY:
-            self._large = True
-        elif self._large:  # a set that was large stays so
-            self._bare, self._large = set(self._bare), False
+        self._bare = fitted(self._bare)
         for row in self._turned:
             if row not in self._ended:
                 self._entries[row] = _Broken(row, self._book.told(row), self._rows.owners(row))
@@ -251,8 +245,7 @@ class Endings:
                 self._outbox.put("stats", row, ended.entry)
             else:
                 self._rows.drop(row)
-        if not self._ended:  # a dict that was large stays so
-            self._ended = {}
+        self._ended, self._unseen = fitted(self._ended), fitted(self._unseen)
 
     def forget(self, netns: int, rows: Iterable[int]) -> None:
         """A namespace is gone, and all its rows, which are these and those of what had ended there."""

@@ -12,6 +12,7 @@ from typing import AbstractSet, Callable, Dict, List, Optional, Sequence, Set, T
 from nettop.collector.outbox import Outbox
 from nettop.collector.resolver import Resolver
 from nettop.collector.traffic import TrafficBook
+from nettop.memory import fitted
 from nettop.model import NO_OWNERS, Owner, Owners, ProcessKey, Socket
 
 _INODE = 0xFFFFFFFF
@@ -115,6 +116,7 @@ class Holdings:
 
     def update(self) -> None:
         """Put the owners that the resolver found, or lost, into the outbox."""
+        self._former = fitted(self._former)
         for inode, before in self._resolver.take_touched().items():
             row = self._rows.get(inode)
             if row is not None:

@@ -9,7 +9,7 @@ from nettop.collector.collector import Collector
 from nettop.collector.restraint import Restraint
 from nettop.memory import give_back
 
-_TIDY_EVERY = 30.0
+_TIDY_EVERY = 10.0
 """Seconds between two times that memory is given back: a storm of connections leaves some."""
 
 

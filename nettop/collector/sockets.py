@@ -30,9 +30,12 @@ from nettop.kernel.inet_destroy import parse_destroyed
 from nettop.kernel.inet_diag import Found, Sought
 from nettop.kernel.netlink import DATAGRAM
 from nettop.kernel.recvmmsg import Batch
+from nettop.memory import pass_arenas_by
 from nettop.model import Datagrams, Owners, ProcessKey, Socket
 
 SLOW_EVERY = 5
+_STORM = 500
+"""Sockets that come to an end from one tick to the next: with more, what is made meanwhile is better not in arenas."""
 _HERE = threading.Event()
 _HERE.set()
 _AHEAD = 32
@@ -90,6 +93,7 @@ class SocketTracker:
         self._lost = 0
         self._holes = 0
         self._ahead: Dict[Reader, threading.Event] = {}  # what a thread has been told to fetch, and when it is there
+        self._ended = 0  # since the last tick, TIME-WAIT included
         self._strays: Dict[int, int] = {}  # namespace → connections
         self._resent: List[Tuple[int, int, Socket]] = []
 
@@ -146,6 +150,7 @@ class SocketTracker:
 
     def release(self) -> None:
         """Let go of every namespace; nothing more is read or told."""
+        pass_arenas_by(False)
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
@@ -239,6 +244,8 @@ class SocketTracker:
         self._happenings.settle(self._holdings.owners, now)
         self._endings.expire(now)
         self._alone.rest()
+        pass_arenas_by(self._ended > _STORM)
+        self._ended = 0
 
     def drain(self, now: float) -> bool:
         """Between two ticks: read the messages of sockets that have ended, so that their queue cannot overrun. Whether
@@ -273,6 +280,7 @@ class SocketTracker:
         return self._holdings.namespace(row) or 0, owners.holders[0].process if owners.holders else None
 
     def _take(self, netns: int, found: Found) -> None:
+        self._count_end(len(found.gone))
         for row in self._endings.gone(found):
             self._drop(row)
         stats = self._endings.stats(found) if found.proto else found.stats
@@ -309,6 +317,7 @@ class SocketTracker:
         if reader.ends is None:
             return
         for message in map(parse_destroyed, reader.ends.drain(self._batch)):
+            self._count_end()
             if message is not None:
                 if message.lport:  # a socket that only carried an ioctl(2), say, was in no table
                     reader.idleness.stir()
@@ -318,6 +327,12 @@ class SocketTracker:
             self._lost += lost
             reason = f"the queue of ended sockets overran: {self._lost:,} not told of, short connections not counted"
             self._health.report("sock_destroy", "lossy", reason, None, self._lost)
+
+    def _count_end(self, more: int = 1) -> None:
+        """So many sockets have come to an end, or their TIME-WAIT has."""
+        if self._ended <= _STORM < self._ended + more:
+            pass_arenas_by(True)
+        self._ended += more
 
     def _note_stray(self, netns: int) -> None:
         self._strays[netns] = self._strays.get(netns, 0) + 1

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from nettop.collector.outbox import Outbox
+from nettop.memory import fitted
 from nettop.model import Datagrams, ProcessKey, SocketStats, Traffic
 
 EVERYWHERE = 0
@@ -226,6 +227,7 @@ class TrafficBook:
 
     def publish(self, outbox: Outbox) -> None:
         """Put what changed into the outbox."""
+        self._told = fitted(self._told)
         for books in (self._processes, self._containers, self._namespaces, self._host):
             books.tell(outbox)
 

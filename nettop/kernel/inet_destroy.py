@@ -15,7 +15,7 @@ import errno
 import functools
 import socket
 import struct
-from typing import List, NamedTuple, Optional
+from typing import Iterator, NamedTuple, Optional
 
 from nettop.kernel import netns
 from nettop.kernel.netlink import NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY
@@ -25,6 +25,8 @@ from nettop.kernel.tcp_info import Ending, ending
 RECEIVE_BUFFER = 16 << 20
 """Bytes of socket buffer asked for. The kernel doubles it and charges 1,280 bytes a message: room for 26,000."""
 
+_ROOM = 2 * RECEIVE_BUFFER // 1280
+"""Messages."""
 _GROUPS = (1, 2, 3, 4)  # SKNLGRP_INET_TCP_DESTROY, INET_UDP, INET6_TCP, INET6_UDP
 _SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
 _SO_RCVBUFFORCE, _SO_MEMINFO = 33, 55
@@ -156,11 +158,11 @@ class DestroyListener:
     def close(self) -> None:
         self._socket.close()
 
-    def drain(self, batch: Batch) -> List[bytes]:
-        """Every message queued, for `parse_destroyed`; `batch` is one of `batch()`."""
-        messages: List[bytes] = []
-        more = True
-        while more:
+    def drain(self, batch: Batch) -> Iterator[bytes]:
+        """Every message queued, for `parse_destroyed`, a batch in memory at a time; of such as come meanwhile no more
+        than the queue holds. `batch` is one of `batch()`."""
+        more, most = True, _ROOM
+        while more and most > 0:
             try:
                 received, more = batch.receive_each(self._socket.fileno())
             except OSError as error:
@@ -170,8 +172,8 @@ class DestroyListener:
                     raise
                 self._note_loss()
                 continue  # what was queued before the loss is still there
-            messages += received
-        return messages
+            most -= len(received)
+            yield from received
 
     def take_lost(self) -> int:
         """Messages the kernel dropped because the queue was full, of those `drain` has passed by since the last call:

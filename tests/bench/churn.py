@@ -35,6 +35,10 @@ print(json.dumps([made, time.monotonic() - begun]), flush=True); sys.stdin.readl
 """
 
 
+TIDIED = 12.0
+"""Seconds within which a collector gives free memory back (`collector.pulse`)."""
+
+
 class Storm(NamedTuple):
     """What was made, and what became of the one that counted it."""
 
@@ -75,7 +79,7 @@ def _watched(name: str, rate: int, seconds: float, rest: float) -> Storm:
             storm.stdout.readline()
             reader.until(lambda shown: row_of(shown, inode) is not None)
             reader.pump(3.0)
-            before = pss_bytes([running.pid])
+            before = _least(reader, running.pid)
             polled = Polled(name)
             hogs = NetHogs(name)
             storm.stdin.write("go\n")
@@ -94,10 +98,19 @@ def _watched(name: str, rate: int, seconds: float, rest: float) -> Storm:
             caught = hogs.end()
             nethogs = Seen(None, None if caught is None else caught / (made * (ASKED + ANSWERED)), hogs.note)
             reader.pump(rest)
-            grown = pss_bytes([running.pid]) - before
+            grown = _least(reader, running.pid) - before
     finally:
         spawn.reap(running, 2.0)
     return Storm(made, took, nettop, lost, owned, grown, Seen(len(polled.seen) / made, None), nethogs)
+
+
+def _least(reader: Reader, pid: int) -> int:
+    """Bytes of memory a collector needs: the least while it gives back once what its ticks take."""
+    readings = []
+    for _ in range(round(TIDIED / 0.5)):
+        reader.pump(0.5)
+        readings.append(pss_bytes([pid]))
+    return min(readings)
 
 
 def _begin(name: str, program: str, argument: str) -> subprocess.Popen[str]:

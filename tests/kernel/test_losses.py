@@ -46,7 +46,7 @@ def test_messages_of_ended_sockets_that_were_dropped_are_counted_and_later_ones_
         ends, received = DestroyListener(f"/run/netns/{room.name}", SMALL), batch()
         try:
             end_many(room)
-            first = ends.drain(received)
+            first = list(ends.drain(received))
             lost = ends.take_lost()
             assert len(first) > 0
             assert 0 < lost < 4 * MANY
