@@ -6,9 +6,14 @@ each other's figures.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
+
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # started in the background: programs under test would inherit it
+        signal.signal(_number, signal.SIG_DFL)
 
 _TOGETHER = Path(__file__).parent / "kernel"
 
