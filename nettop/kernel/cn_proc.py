@@ -134,7 +134,7 @@ def _rare_event(what: int, moment: float, tid: int, pid: int, third: int, fourth
 
 
 def _parent(data: bytes, offset: int, end: int) -> Optional[int]:
-    """The parent_tgid of an exit: absent or zero before Linux 4.18."""
+    """The parent_tgid of an exit: absent or zero before Linux 4.18, zero where the parent has waited for it already."""
     if offset + _WORD.size > end:
         return None
     parent: int = _WORD.unpack_from(data, offset)[0]

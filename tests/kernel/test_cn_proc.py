@@ -79,8 +79,12 @@ def events_until_exit(listener: ProcEventListener, pids: set[int]) -> list[ProcE
 def test_fork_and_exit_tell_parent_code_and_moment() -> None:
     with listening() as listener:
         before = time.time()
-        pid, status = child(lambda: os._exit(3))
-        fork, end = events_until_exit(listener, {pid})
+        parent, pid = os.getpid(), os.fork()
+        if pid == 0:
+            die_with(parent)
+            os._exit(3)
+        fork, end = events_until_exit(listener, {pid})  # once it has been waited for, the kernel may know no parent
+        _, status = os.waitpid(pid, 0)
     assert (fork.kind, fork.pid, fork.tid, fork.ppid) == ("fork", pid, pid, os.getpid())
     assert (end.kind, end.ppid, end.code, end.detail) == ("exit", os.getpid(), status, "code 3")
     assert before - 0.1 <= fork.time <= end.time <= time.time() + 0.1

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from nettop.snapshot import Snapshot
 from tests.support.forks import die_with
 from tests.support.sockets import SocketRoom
 from tests.support.watching import DEADLINE, Watch, connections, holders, inode_of, process
@@ -133,6 +134,12 @@ def until_held_by(watch: Watch, inode: int, *expected: tuple[int, int]) -> None:
         time.sleep(0.01)
 
 
+def names(picture: Snapshot, pid: int) -> tuple[str, str] | None:
+    """What a process is called, and its command line."""
+    row = process(picture, pid)
+    return (row.process.comm, row.process.command) if row else None
+
+
 def test_a_socket_passed_to_another_process_is_held_by_both_then_by_that_one(
     room: SocketRoom, watch: Watch, children: Callable[..., Child]
 ) -> None:
@@ -201,9 +208,7 @@ def test_exec_closes_what_is_marked_and_keeps_the_rest(room: SocketRoom, watch: 
         os.write(go, b"!")
         until_held_by(watch, inode_of(marked.fileno()), mine[1])
         until_held_by(watch, inode_of(kept.fileno()), mine[0], (pid, kept.fileno()))
-        row = process(watch.tick(), pid)
-        assert row is not None
-        assert (row.process.comm, row.process.command) == ("sleep", "sleep 60")
+        watch.until(lambda picture: names(picture, pid) == ("sleep", "sleep 60") or None)
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
