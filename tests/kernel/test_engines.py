@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +63,32 @@ def assert_nothing_left(before: dict[str, set[str]], home: Path) -> None:
     assert {kind: after[kind] - before[kind] for kind in after} == {kind: set() for kind in after}
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory for an engine, with a short name: it puts sockets deep into it, whose paths have 107 characters at
+    most (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="nettop-engine-") as made:
+        yield Path(made)
+
+
 @pytest.mark.parametrize("engine", [docker, podman, containerd])
-def test_nothing_is_left_behind(engine: Callable[..., Any], tmp_path: Path) -> None:
-    before = traces(tmp_path)
-    with podman() if engine is podman else engine(tmp_path) as started:
+def test_nothing_is_left_behind(engine: Callable[..., Any], home: Path) -> None:
+    before = traces(home)
+    with podman() if engine is podman else engine(home) as started:
         published = () if engine is containerd else ("-p", "18084:80")
         started.run("left", *published)
-        during = traces(tmp_path)
+        during = traces(home)
         assert during["processes"] > before["processes"]
-    assert_nothing_left(before, tmp_path)
+    assert_nothing_left(before, home)
 
 
 @pytest.mark.parametrize("engine", [docker, containerd])
-def test_nothing_is_left_behind_where_the_engine_has_failed(engine: Callable[..., Any], tmp_path: Path) -> None:
-    before = traces(tmp_path)
-    with contextlib.suppress(subprocess.CalledProcessError), engine(tmp_path) as started:
+def test_nothing_is_left_behind_where_the_engine_has_failed(engine: Callable[..., Any], home: Path) -> None:
+    before = traces(home)
+    with contextlib.suppress(subprocess.CalledProcessError), engine(home) as started:
         started.run("left")
         daemons = [each for each in psutil.Process().children() if each.name() in ("dockerd", "containerd")]
         for daemon in daemons:
             daemon.kill()
         assert psutil.wait_procs(daemons, 10)[0]
-    assert_nothing_left(before, tmp_path)
+    assert_nothing_left(before, home)
