@@ -147,11 +147,10 @@ class Collector:
             self._namespaces.take_census(self._processes.processes())
         self._namespaces.update(self._sockets)
         moved = self._namespaces.read_counters()
-        if first:
+        if scouts is not None:
             self._sockets.fetch_ahead()  # the kernel lists sockets on one processor, descriptors on another
-            if scouts is not None:
-                self._resolver.take_report(scouts.wait())
-                self._hear(clock, scouts.pids)
+            self._resolver.take_report(scouts.wait())
+            self._hear(clock, scouts.pids)
             self._resolver.walk(_UNLIMITED, 0)
             self._resolver.take_touched()  # no socket is known yet: each comes with its owners
         sought = self._conntrack.read(self._namespaces.entrances(), moved)

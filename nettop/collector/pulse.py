@@ -9,7 +9,7 @@ from nettop.collector.collector import Collector
 from nettop.collector.restraint import Restraint
 from nettop.memory import give_back
 
-_TIDY_EVERY = 10.0
+TIDY_EVERY = 10.0
 """Seconds between two times that memory is given back: a storm of connections leaves some."""
 
 
@@ -28,7 +28,7 @@ class Pulse:
         self._collector.read_links()
         if time.monotonic() >= self._tidy:  # 17 MB of messages from the kernel in the first tick, with 40,000 sockets
             give_back()
-            self._tidy = time.monotonic() + _TIDY_EVERY
+            self._tidy = time.monotonic() + TIDY_EVERY
         self._restraint.note(time.monotonic())
         self._collector.restrain(self._restraint.stretch, self._restraint.reason)
         self.due = max(self.due + self._restraint.pause, time.monotonic())

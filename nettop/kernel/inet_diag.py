@@ -21,6 +21,7 @@ from nettop.kernel.inet_protocols import TCP, Protocol
 from nettop.kernel.netlink import DiagSocket
 from nettop.kernel.states import CLOSE_WAIT, ESTABLISHED, SYN_SENT, TCP_STATES, UDP_STATES, UNKNOWN
 from nettop.kernel.tcp_info import NO_INFO
+from nettop.memory import fitted
 from nettop.model import Socket, SocketStats
 
 _U32 = struct.Struct("=I")
@@ -183,9 +184,9 @@ class InetTable:
                 self._resent.pop(cookie, None)
                 if self._told_when_destroyed:
                     found.missing[cookie] = Known(row, known & _IDENTITY_MASK, since)
-            if len(found.gone) > _SHRUNK:  # a dict that was large stays so: 5 MB after a storm of 50,000 connections
-                self._known, self._fingerprints = dict(self._known), dict(fingerprints)
-                self._since = dict(self._since)
+            # 5 MB after a storm of 50,000 connections
+            self._known, self._fingerprints = fitted(self._known), fitted(fingerprints)
+            self._since = fitted(self._since)
         self._complete = True
         return found
 
@@ -321,7 +322,6 @@ class InetTable:
 
 
 _ADDRESSES_KEPT = 20_000
-_SHRUNK = 1_000
 # what _make does, without a Python frame a row
 _make_socket = functools.partial(tuple.__new__, Socket)
 _make_stats = functools.partial(tuple.__new__, SocketStats)

@@ -15,6 +15,8 @@ _BACKLOG_SHARE = 0.75
 """Of the accept queue: the program accepts too slowly and the next burst will be dropped."""
 _LIMITED_SHARE = 0.5
 """Of the time with data to send: what held the sender back for most of it is what limits it."""
+_WAITED_SHARE = 0.2
+"""Of that time: a program that waits for room so long would write more, and so is not what limits itself."""
 _UNREAD_SHARE = 0.25
 """Of the receive buffer: a program that reads what comes leaves less. The window closes at half of it or more."""
 _FILLED_SHARE = 0.5
@@ -67,12 +69,11 @@ def _sender_limit(before: SocketStats, now: SocketStats) -> str | None:
     held_back = _by_the_clocks(before, now, busy)
     if held_back or _inflated(now):
         return held_back or "network"
-    if _buffer_filled(before, now):
+    if _buffer_filled(before, now) or _waited_for_room(before, now, busy):
         return "sndbuf"
     if now.app_limited or not now.sendq:
         return "app"
-    waits_for_cwnd = busy > 0 and now.notsent
-    return "network" if waits_for_cwnd else None
+    return "network" if busy > 0 and now.notsent else None
 
 
 def _by_the_clocks(before: SocketStats, now: SocketStats, busy: int) -> str | None:
@@ -90,6 +91,13 @@ def _buffer_filled(before: SocketStats, now: SocketStats) -> bool:
     if not (now.sndbuf and now.sendq and (now.notsent or 0) < now.sendq / 2):
         return False
     return min(before.sendq or 0, now.sendq) >= _FILLED_SHARE * now.sndbuf
+
+
+def _waited_for_room(before: SocketStats, now: SocketStats, busy: int) -> bool:
+    """The program waited for room in the send buffer for a good part of the time, and nothing else held it back: what
+    is under way fills a small buffer and leaves it, in turns."""
+    waited = (now.sndbuf_limited or 0) - (before.sndbuf_limited or 0)
+    return waited > max(0, busy) * _WAITED_SHARE and (now.unacked or 0) < _FULL_WINDOW * (now.cwnd or 0)
 
 
 def _inflated(now: SocketStats) -> bool:

@@ -10,6 +10,7 @@ import sys
 from typing import NamedTuple
 
 from nettop.collector import spawn
+from nettop.collector.pulse import TIDY_EVERY
 from tests.bench.onlookers import NetHogs, Polled, Reader, Seen, row_of
 from tests.bench.tree import pss_bytes
 from tests.support import netns
@@ -35,8 +36,8 @@ print(json.dumps([made, time.monotonic() - begun]), flush=True); sys.stdin.readl
 """
 
 
-TIDIED = 12.0
-"""Seconds within which a collector gives free memory back (`collector.pulse`)."""
+TIDIED = TIDY_EVERY + 2.0
+"""Seconds within which a collector gives free memory back."""
 
 
 class Storm(NamedTuple):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from nettop.kernel.cn_proc import ProcEvent, ProcEventListener
-from tests.support.forks import die_with
+from tests.support.forks import forked
 
 pytestmark = [
     pytest.mark.root,
@@ -53,14 +53,7 @@ def listening(**settings: int) -> Iterator[ProcEventListener]:
 
 def child(act: Callable[[], None]) -> tuple[int, int]:
     """Fork, let the child `act`, and wait: its pid and wait status."""
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        die_with(parent)
-        try:
-            act()
-        finally:
-            os._exit(0)
+    pid = forked(act)
     return pid, os.waitpid(pid, 0)[1]
 
 
@@ -79,10 +72,7 @@ def events_until_exit(listener: ProcEventListener, pids: set[int]) -> list[ProcE
 def test_fork_and_exit_tell_parent_code_and_moment() -> None:
     with listening() as listener:
         before = time.time()
-        parent, pid = os.getpid(), os.fork()
-        if pid == 0:
-            die_with(parent)
-            os._exit(3)
+        pid = forked(lambda: os._exit(3))
         fork, end = events_until_exit(listener, {pid})  # once it has been waited for, the kernel may know no parent
         _, status = os.waitpid(pid, 0)
     assert (fork.kind, fork.pid, fork.tid, fork.ppid) == ("fork", pid, pid, os.getpid())

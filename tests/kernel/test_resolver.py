@@ -208,7 +208,7 @@ def test_exec_closes_what_is_marked_and_keeps_the_rest(room: SocketRoom, watch: 
         os.write(go, b"!")
         until_held_by(watch, inode_of(marked.fileno()), mine[1])
         until_held_by(watch, inode_of(kept.fileno()), mine[0], (pid, kept.fileno()))
-        watch.until(lambda picture: names(picture, pid) == ("sleep", "sleep 60") or None)
+        watch.until(lambda picture: names(picture, pid) == ("sleep", "sleep 60"))
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -5,10 +5,25 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 _libc = ctypes.CDLL(None)
+
+
+def forked(act: Callable[[], object]) -> int:
+    """The pid of a child that acts, and ends then; it is for the caller to wait for."""
+    parent, pid = os.getpid(), os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        die_with(parent)
+        act()
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def die_with(parent: int) -> None:
