@@ -10,6 +10,9 @@ from typing import NamedTuple
 from tests.bench.terminal import Chunk, Ready, Terminal, replay
 from tests.bench.tree import cpu_seconds, pids_of_tree, pss_bytes
 
+_START = 2.0
+"""Seconds in which nobody looks at what a program that starts has written."""
+
 
 class Program(NamedTuple):
     """A full-screen program, how to start it and how to bring it to the view to measure."""
@@ -68,11 +71,12 @@ def wait_ready(program: Program, terminal: Terminal, limit: float = 20.0) -> flo
 
 
 def _arriving(terminal: Terminal, limit: float) -> Iterator[Chunk]:
-    """Chunks in batches that end in a lull, so that looking at them does not hold the program up."""
+    """Chunks, those of `_START` seconds at a time: to make a screen of them takes 0.1 s of a processor, which is for
+    the program."""
     seen = 0
     running = True
     while running and time.monotonic() < terminal.started + limit:
-        running = terminal.pump(1.0, quiet=0.15)
+        running = terminal.pump(_START)
         yield from terminal.chunks[seen:]
         seen = len(terminal.chunks)
 

@@ -61,14 +61,11 @@ class Terminal:
         os.write(self._fd, keys.encode())
         return time.monotonic()
 
-    def pump(self, seconds: float, *, quiet: float | None = None) -> bool:
-        """Take what the program writes for so long, or until it writes nothing for `quiet` seconds.
-
-        False when it has closed its terminal.
-        """
+    def pump(self, seconds: float) -> bool:
+        """Take what the program writes for so long. False when it has closed its terminal."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            if not select.select([self._fd], [], [], left if quiet is None else min(left, quiet))[0]:
+            if not select.select([self._fd], [], [], left)[0]:
                 return True
             try:
                 data = os.read(self._fd, 1 << 16)
