@@ -31,6 +31,7 @@ from typing import (
     Callable,
     Dict,
     FrozenSet,
+    Iterable,
     List,
     Mapping,
     Optional,
@@ -149,12 +150,20 @@ def _squeeze(column: Tuple[Any, ...]) -> Any:
     first = column[0]
     if first == column[-1] and column.count(first) == len(column):
         return {"all": first}
-    if isinstance(first, (str, int)) and len(set(column[:_SAMPLE])) * 2 <= min(len(column), _SAMPLE):
+    if isinstance(first, (str, int, type(None))) and len(set(column[:_SAMPLE])) * 2 <= min(len(column), _SAMPLE):
         different = dict.fromkeys(column)
         if len(different) * 2 <= len(column):
-            places = dict(zip(different, range(len(different))))
-            return {"of": _compact(list(different)), "at": _compact(list(map(places.__getitem__, column)))}
+            return {"of": _compact(list(different)), "at": _places(column, different)}
     return _compact(column)
+
+
+def _places(column: Tuple[Any, ...], values: Iterable[Any]) -> Any:
+    """Where among these values each of a column stands."""
+    numbers = {value: number for number, value in enumerate(values)}
+    places = map(numbers.__getitem__, column)
+    if len(column) >= _FEW and len(numbers) <= 1 << 8:
+        return {"u1": _base64(bytes(places))}  # as `_compact` would, in two thirds of the time
+    return _compact(list(places))
 
 
 _SAMPLE = 50
@@ -169,8 +178,12 @@ def _compact(values: Sequence[Any]) -> Any:
         with contextlib.suppress(TypeError):  # one is None
             for width, code in _WIDTHS.items():
                 with contextlib.suppress(OverflowError):  # at the first that is too large, or negative
-                    return {width: binascii.b2a_base64(_little(array(code, values)), newline=False).decode()}
+                    return {width: _base64(_little(array(code, values)))}
     return values
+
+
+def _base64(data: Union[bytes, array[int]]) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()
 
 
 _WIDTHS = {"u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
