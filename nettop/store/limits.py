@@ -60,8 +60,8 @@ def _left_unread(before: SocketStats, now: SocketStats) -> bool:
 
 
 def _sender_limit(before: SocketStats, now: SocketStats) -> str | None:
-    sent = (now.tx_bytes or 0) > (before.tx_bytes or 0)
-    if not sent and not now.sendq:
+    sent = (now.tx_bytes or 0) - (before.tx_bytes or 0)
+    if sent <= 0 and not now.sendq:
         return None
     if (now.retrans or 0) > (before.retrans or 0) or (now.backoff and now.unacked):
         return "network"
@@ -72,7 +72,8 @@ def _sender_limit(before: SocketStats, now: SocketStats) -> str | None:
     if _buffer_filled(before, now) or _waited_for_room(before, now, busy):
         return "sndbuf"
     if now.app_limited or not now.sendq:
-        return "app"
+        received = (now.rx_bytes or 0) - (before.rx_bytes or 0)
+        return "app" if sent >= received else None  # who has asked, and gets the answer, need not send more
     return "network" if busy > 0 and now.notsent else None
 
 

@@ -287,6 +287,18 @@ class TestConnection:
             await show(seen, later(picture, slower))
             assert "6 segments sent again since the last picture" in seen.lines()[3]
 
+    async def test_where_nothing_limits_this_end_it_looks_to_the_other(self) -> None:
+        picture = scene()
+        server, client = (picture.connections[n]._replace(limit=None) for n in (1, 2))
+        picture = later(picture, server, client)
+        async with page(picture, *BUSIEST, "enter") as seen:
+            assert "Nothing holds it up, as far as the kernel counts." in seen.text()
+            await show(seen, picture := later(picture, server._replace(rx_rate=6.0e6)))
+            assert "Nothing at this end holds it up: it gets what the other end sends." in seen.text()
+            slow = client._replace(limit="reader")
+            await show(seen, later(picture, server._replace(peers=Both(lambda: slow)), slow))
+            assert "The other one is limited by reader: its program does not read what has arrived." in seen.text()
+
     async def test_the_page_does_not_jump_when_nothing_limits_it_any_more(self) -> None:
         async with page(scene(), *BUSIEST, "enter") as seen:
             before = seen.lines().index(next(shown for shown in seen.lines() if "Both ends" in shown))

@@ -26,7 +26,7 @@ _LABEL = 12
 _NUMBER = 7
 _UNIT = 5
 _GUTTER = 3
-_WORDS = re.compile(r" +|[^ ]+")
+_WORDS = re.compile(r" +|[0-9][0-9.,]* [kMGTPE]?B\b[^ ]*|[^ ]+")  # a figure stays with its unit
 
 Block = list[PageLine]
 

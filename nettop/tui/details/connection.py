@@ -29,6 +29,15 @@ WHY: Mapping[str, str] = {
 }
 """What each word of the `limit` field says."""
 
+_WHY_THERE: Mapping[str, str] = {
+    "app": "its program has nothing more to send",
+    "sndbuf": "its send buffer is full, and too small for this way",
+    "receiver": "this end takes no more, as its window is full",
+    "network": "segments are lost, or wait in a queue on the way",
+    "reader": "its program does not read what has arrived",
+}
+"""The same of the other end."""
+
 HOLDERS = 8
 """Further holders of a socket that are listed."""
 
@@ -119,8 +128,7 @@ class ConnectionPage(Subject[Connection]):
         if self.over or (stats.rtt is None and stats.state != "LISTEN"):
             return []
         if not limit:
-            nothing = canvas.paragraph("Nothing holds it up, as far as the kernel counts.", look.dim)
-            return [PageLine([]), *nothing, PageLine([])]
+            return [PageLine([]), *canvas.paragraph(self._nothing(), look.dim), PageLine([])]
         worry = limit != "app"
         sentence = f"Limited by {limit}: {WHY[limit]}."
         block = [PageLine([]), *(canvas.warning(sentence) if worry else canvas.paragraph(sentence, look.text))]
@@ -128,6 +136,15 @@ class ConnectionPage(Subject[Connection]):
         if not figures:
             return [*block, PageLine([])]
         return block + canvas.paragraph(f"{figures[0].upper()}{figures[1:]}.", look.text, 3 if worry else 1)
+
+    def _nothing(self) -> str:
+        """That nothing limits it, or nothing here."""
+        there = self._peer.limit if self._peer else None
+        if there:
+            return f"Nothing at this end holds it up. The other one is limited by {there}: {_WHY_THERE[there]}."
+        if (self.row.rx_rate or 0) > (self.row.tx_rate or 0):
+            return "Nothing at this end holds it up: it gets what the other end sends."
+        return "Nothing holds it up, as far as the kernel counts."
 
     def _ends(self) -> Iterator[Fact]:
         row = self.row
