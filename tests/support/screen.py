@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from rich.style import Style
+from textual import _wait
 from textual.pilot import Pilot
 from textual.strip import Strip
 
@@ -21,6 +22,10 @@ from tests.support.sources import ScriptedSource
 PATIENCE = 30.0
 """Seconds the screen may take to show what was asked of it."""
 NAMES = ("host", "web", "db", "cache", "build", "proxy", "mail", "shop")
+
+# Pilot waits twice after each key, until of 20 ms the processor is busy for less than 1: where waking up takes that
+# long by itself, for a second. What a test has to wait for, `Seen.settle` knows.
+_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 0.01, 0.005
 
 
 def machine(connections: int = 200, processes: int = 60) -> Snapshot:
