@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nettop import format as text
@@ -36,6 +36,8 @@ def stats(**changes: object) -> SocketStats:
 
 class TestText:
     @given(st.text(), st.integers(1, 60))
+    @example("0 000", 1)
+    @example("0 \uff10\uff10", 1)
     def test_text_flows_into_lines_that_fit_and_nothing_but_blanks_is_lost(self, said: str, width: int) -> None:
         shown = text.safe(said)
         flown = ["".join(segment.text for segment in line) for line in flow([piece(shown, LOOK.text)], max(2, width))]

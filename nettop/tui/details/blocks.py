@@ -164,8 +164,9 @@ def flow(pieces: Iterable[Segment], width: int) -> list[Pieces]:
                 lines.append(line)
                 line, room = [], width
             while size > room:
-                cut = _cut(word, room)
-                _append(line, word[:cut], style)
+                cut = _cut(word, room) or room // width  # one character at least, on a line of its own
+                if cut:
+                    _append(line, word[:cut], style)
                 lines.append(line)
                 line, room, word = [], width, word[cut:]
                 size = text.cell_width(word)
@@ -182,10 +183,10 @@ def _append(line: Pieces, run: str, style: Style | None) -> None:
 
 
 def _cut(word: str, room: int) -> int:
-    """How many characters fit, one at least."""
+    """How many characters fit."""
     used = 0
     for index, character in enumerate(word):
         used += text.cell_width(character)
         if used > room:
-            return max(1, index)
+            return index
     return len(word)
