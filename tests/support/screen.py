@@ -15,6 +15,7 @@ from nettop.config import DEFAULTS, Config
 from nettop.snapshot import HostRates, NamespaceRow, Snapshot
 from nettop.tui.app import NettopApp
 from nettop.tui.details import DetailScreen
+from nettop.tui.dialogs.prompt import PromptLine
 from nettop.tui.main import MainScreen
 from tests.support import rows
 from tests.support.sources import ScriptedSource
@@ -25,7 +26,7 @@ NAMES = ("host", "web", "db", "cache", "build", "proxy", "mail", "shop")
 
 # Pilot waits twice after each key, until of 20 ms the processor is busy for less than 1: where waking up takes that
 # long by itself, for a second. What a test has to wait for, `Seen.settle` knows.
-_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 0.01, 0.005
+_wait.SLEEP_IDLE = _wait.SLEEP_GRANULARITY / 4
 
 
 def machine(connections: int = 200, processes: int = 60) -> Snapshot:
@@ -83,6 +84,9 @@ class Seen:
     async def settle(self) -> None:
         await self.source.drained()
         async with asyncio.timeout(PATIENCE):
+            for prompt in self.app.screen.query(PromptLine):
+                if prompt.display:
+                    await prompt.told()
             await self.main.settled.wait()
             if isinstance(self.app.screen, DetailScreen):
                 await self.app.screen.settled.wait()
