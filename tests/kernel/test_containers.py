@@ -88,7 +88,8 @@ def test_a_container_has_its_name_its_image_and_its_state_in_the_second_tick(
     container_id = run("web", "--label", "role=front", command=HTTPD)
     first = container(watch.tick(), container_id)
     assert first is not None
-    assert (first.container.name, first.container.state) == (container_id[:12], "running"), "what the kernel tells"
+    assert first.container.name in (container_id[:12], "web"), "what the kernel tells, unless the runtime was quicker"
+    assert first.container.state == "running"
     row = soon(watch, row_of(container_id, lambda row: row.container.name == "web"))
     told, pid = row.container, engine.pid("web")
     assert (told.kind, told.runtime, told.image) == ("container", engine.kind, engine.image)
