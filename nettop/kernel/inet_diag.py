@@ -184,7 +184,7 @@ class InetTable:
                 self._resent.pop(cookie, None)
                 if self._told_when_destroyed:
                     found.missing[cookie] = Known(row, known & _IDENTITY_MASK, since)
-            # 5 MB after a storm of 50,000 connections
+            # each would stay as large as it was: 5 MB after a storm of 50,000 connections
             self._known, self._fingerprints = fitted(self._known), fitted(fingerprints)
             self._since = fitted(self._since)
         self._complete = True

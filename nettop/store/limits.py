@@ -98,7 +98,7 @@ def _waited_for_room(before: SocketStats, now: SocketStats, busy: int) -> bool:
     """The program waited for room in the send buffer for a good part of the time, and nothing else held it back: what
     is under way fills a small buffer and leaves it, in turns."""
     waited = (now.sndbuf_limited or 0) - (before.sndbuf_limited or 0)
-    return waited > max(0, busy) * _WAITED_SHARE and (now.unacked or 0) < _FULL_WINDOW * (now.cwnd or 0)
+    return busy > 0 and waited > busy * _WAITED_SHARE and (now.unacked or 0) < _FULL_WINDOW * (now.cwnd or 0)
 
 
 def _inflated(now: SocketStats) -> bool:

@@ -185,6 +185,7 @@ def test_the_stat_reader_tells_the_living_and_the_dead_whether_it_keeps_files_or
     with subprocess.Popen(["sleep", "60"]) as sleeper:
         while parse_stat(reader.read(sleeper.pid)).state != "S":  # of one that works, figures change
             time.sleep(0.01)
+        assert parse_stat(reader.read(sleeper.pid)).pid == sleeper.pid
         assert reader.read(sleeper.pid) == PROC.read_stat(sleeper.pid)
         sleeper.kill()
     for _ in range(2):

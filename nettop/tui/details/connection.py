@@ -30,10 +30,9 @@ WHY: Mapping[str, str] = {
 """What each word of the `limit` field says."""
 
 _WHY_THERE: Mapping[str, str] = {
+    **WHY,
     "app": "its program has nothing more to send",
-    "sndbuf": "its send buffer is full, and too small for this way",
-    "receiver": "this end takes no more, as its window is full",
-    "network": "segments are lost, or wait in a queue on the way",
+    "receiver": "this end takes no more: its window is full",
     "reader": "its program does not read what has arrived",
 }
 """The same of the other end."""
