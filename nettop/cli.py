@@ -76,7 +76,6 @@ def _screen(options: argparse.Namespace) -> int:
     from nettop.memory import hold_little
 
     config, unusable = _settings(options)
-    gc.disable()  # what is imported stays; the screen looks for garbage when it has the time
     hold_little()
     source = _source(options, config)
     from nettop.config.files import load_session
@@ -357,6 +356,7 @@ def _export(options: argparse.Namespace) -> int:
 
     source = live.Live(origin)
     gc.freeze()  # what is imported stays
+    gc.enable()
     outlets = service.Outlets(options.listen or (None if options.textfile else LISTEN), options.textfile)
     try:
         service.run(source, outlets, options.series, _say)

@@ -51,7 +51,6 @@ def run(options: argparse.Namespace) -> None:
     columns = _columns(options.columns, view)
     query, order = _query(options.filter, view), _order(options.sort or view.sort, view)
     first = view.first()
-    gc.disable()  # everything is kept to the end anyway, and there is a lot of it
     told = _recorded(options, view) if options.recording else _present(options, view)
     seen = told.events_before
     for listing, picture in enumerate(told.pictures):
