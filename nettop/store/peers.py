@@ -118,14 +118,14 @@ class Peers(PeerIndex):
 
     def here(self, row: Connection) -> Connection | None:
         """The row at the other end, where that is on this host."""
-        if row.socket.peer_inode is not None:
-            return _only(
-                [each for each in self._at(row.socket.peer_inode) if each.socket.inode == row.socket.peer_inode]
-            )
+        socket = row.socket
+        if socket.peer_inode is not None:
+            return _only([each for each in self._at(socket.peer_inode) if each.socket.inode == socket.peer_inode])
         ends = true_ends(row)
         if ends is None:
             return None
-        proto, netns, turned = row.socket.proto, row.socket.netns, (*ends[2:], *ends[:2])
+        local, lport, remote, rport = ends
+        proto, netns, turned = socket.proto, socket.netns, (remote, rport, local, lport)
         ids = self._index().ids
         other = ids.get(hash(turned))
         if other is None:
@@ -134,10 +134,10 @@ class Peers(PeerIndex):
             peer = self._rows.get(other)
             if peer is None or peer.socket.proto != proto or true_ends(peer) != turned:
                 return None
-            return peer if peer.socket.netns == netns or not (is_loopback(ends[0]) or is_loopback(ends[2])) else None
+            return peer if peer.socket.netns == netns or not (is_loopback(local) or is_loopback(remote)) else None
         here, there = self.with_ends(proto, ends), self.with_ends(proto, turned)
         inside = [each for each in there if each.socket.netns == netns]
-        if inside or is_loopback(ends[0]) or is_loopback(ends[2]):
+        if inside or is_loopback(local) or is_loopback(remote):
             here, there = [each for each in here if each.socket.netns == netns], inside
         if any(each.ended == row.ended for each in there):  # the port may have been used again since
             here, there = ([each for each in rows if each.ended == row.ended] for rows in (here, there))
@@ -205,10 +205,10 @@ def parse_proxy(command: str, proto: str, port: int | None) -> Nat | None:
 
 def true_ends(row: Connection) -> Ends | None:
     """Both ends of a connection, the other one as it is behind NAT; None where the row is no connection."""
-    ends = row.socket.ends
-    if ends is None or row.nat is None or row.nat.remote is None or row.nat.rport is None:
+    nat, ends = row.nat, row.socket.ends
+    if nat is None or ends is None or nat.remote is None or nat.rport is None:
         return ends
-    return (*ends[:2], row.nat.remote, row.nat.rport)
+    return (*ends[:2], nat.remote, nat.rport)
 
 
 def is_loopback(address: str) -> bool:
