@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
+from collections.abc import Awaitable, Callable
 
 from nettop.memory import give_back
 
 PAUSE = 1.0
-"""Seconds without a key after which one looks for what the last ones have left."""
-PATIENCE = 30.0
-"""Seconds after which one does so although keys go on: it takes some 10 ms."""
+"""Seconds without a key after which what the first picture has left goes back to the system."""
+GLANCE = 0.5
+"""Seconds between two looks at how much keys have left."""
+MUCH = 10_000
+"""Objects that are worth looking through, which takes 5 ms: what a second of typing leaves, most of it Textual's lines
+and what they remember of their parts."""
 SWEEP = 600.0
 """Seconds between two looks at everything."""
 UNATTENDED = 30.0
@@ -24,22 +29,30 @@ class Garbage:
 
     def __init__(self) -> None:
         gc.disable()
-        self._looked = self._swept = time.monotonic()
+        self._swept = time.monotonic()
+        self._begun = False  # there is a picture: what was made before it stays
         self._swollen = False  # since the last first picture: its text has been read, and left room between the rows
+
+    async def tidy(self, rest: Callable[[], Awaitable[None]]) -> None:
+        """Look through what was made of late whenever that is much, between two keys: `rest` waits for such a time.
+
+        Not once in a while: what half a minute of keys has left takes 270 ms to look through."""
+        while True:
+            await asyncio.sleep(GLANCE)
+            if gc.get_count()[0] > MUCH and self._begun:
+                await rest()
+                gc.collect(0)
 
     def look(self, unattended: float, *, afresh: bool) -> None:
         """Once a picture, so many seconds after the last key; `afresh` where all its rows are new."""
         now = time.monotonic()
         if afresh:
             gc.freeze()  # they stay: no collection need look at them
-            self._swollen = True
+            self._begun = self._swollen = True
         elif self._swollen and unattended > PAUSE:
             self._swollen = False
             give_back()
         elif now - self._swept >= SWEEP and unattended > UNATTENDED:
-            self._looked = self._swept = now
+            self._swept = now
             gc.collect()
             gc.freeze()
-        elif unattended < now - self._looked and (unattended > PAUSE or now - self._looked > PATIENCE):
-            self._looked = now
-            gc.collect(0)

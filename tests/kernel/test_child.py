@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +103,14 @@ def forked() -> Iterator[Reader]:
     made = Reader(spawn.fork(INTERVAL))
     yield made
     made.close()
+
+
+def test_it_runs_as_others_do_once_it_has_told_the_first_picture(reader: Reader) -> None:
+    reader.pictures(2)
+    threads = [int(thread) for thread in os.listdir(f"/proc/{reader.pid}/task")]
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {0}
+    session = Path(f"/proc/{reader.pid}/autogroup")
+    assert not session.exists() or session.read_text().split()[-1] == "0"
 
 
 def test_pictures_arrive_the_first_one_a_key_frame(reader: Reader) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import itertools
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from nettop.tui import garbage
-from nettop.tui.garbage import PATIENCE, PAUSE, SWEEP, UNATTENDED, Garbage
+from nettop.tui.garbage import MUCH, PAUSE, SWEEP, UNATTENDED, Garbage
 
 
 class Clock:
@@ -29,35 +31,51 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     gc.enable()
 
 
-def test_while_keys_come_nothing_is_looked_for(clock: Clock) -> None:
+async def glanced(looker: Garbage, new: int, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What happened at the first glance at so many new objects that led to something; nothing, if none of some did."""
+    happened: list[str] = []
+    glances = itertools.count()
+    over = asyncio.Event()
+
+    def count() -> tuple[int, int, int]:
+        if next(glances) >= 5 or clock.collected:
+            over.set()
+            return 0, 0, 0
+        return new, 0, 0
+
+    async def rest() -> None:
+        happened.append(f"rest before collection {len(clock.collected) + 1}")
+
+    monkeypatch.setattr(garbage, "GLANCE", 0.0)
+    monkeypatch.setattr(gc, "get_count", count)
+    task = asyncio.create_task(looker.tidy(rest))
+    async with asyncio.timeout(5):
+        await over.wait()
+    task.cancel()
+    return happened
+
+
+async def test_what_keys_have_left_is_looked_through_between_two_keys_once_it_is_much(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looker = Garbage()
-    for _ in range(10):
-        clock.now += 1.0
-        looker.look(0.2, afresh=False)
+    looker.look(0.1, afresh=True)
+    assert await glanced(looker, MUCH + 1, clock, monkeypatch) == ["rest before collection 1"]
+    assert clock.collected == [0], "of the young alone"
+
+
+async def test_a_little_is_left_for_later(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    looker = Garbage()
+    looker.look(0.1, afresh=True)
+    assert await glanced(looker, MUCH, clock, monkeypatch) == []
     assert not clock.collected
 
 
-def test_what_keys_have_left_is_looked_for_once_in_the_pause_after_them(clock: Clock) -> None:
-    looker = Garbage()
-    clock.now += 5.0
-    for seconds in range(1, 10):
-        clock.now += 1.0
-        looker.look(PAUSE + seconds, afresh=False)
-    assert clock.collected == [0]
-
-
-def test_without_keys_there_is_nothing_to_look_for(clock: Clock) -> None:
-    looker = Garbage()
-    clock.now += 10.0
-    looker.look(1e6, afresh=False)
+async def test_the_first_picture_does_not_wait_for_what_is_imported_to_be_looked_through(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await glanced(Garbage(), 100 * MUCH, clock, monkeypatch) == []
     assert not clock.collected
-
-
-def test_keys_that_never_end_do_not_put_it_off_for_ever(clock: Clock) -> None:
-    looker = Garbage()
-    clock.now += PATIENCE + 1.0
-    looker.look(0.1, afresh=False)
-    assert clock.collected == [0]
 
 
 def test_everything_is_looked_at_while_nobody_is_there(clock: Clock) -> None:

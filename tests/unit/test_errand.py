@@ -18,7 +18,7 @@ def test_what_was_written_comes_back_and_nothing_is_left_open() -> None:
     before = descriptors()
     errand = Errand.send(lambda file: file.write(b"done " * 100_000))
     assert errand is not None
-    assert errand.wait() == b"done " * 100_000
+    assert bytes(errand.wait()) == b"done " * 100_000
     assert errand.whole
     assert descriptors() == before
     assert not os.path.exists(f"/proc/{errand.pid}")
@@ -32,7 +32,7 @@ def test_of_one_that_fails_there_is_what_it_had_written() -> None:
 
     errand = Errand.send(fail)
     assert errand is not None
-    assert errand.wait() == b"half"
+    assert bytes(errand.wait()) == b"half"
     assert not errand.whole
 
 

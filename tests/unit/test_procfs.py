@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from nettop.kernel.procfs import (
     CLK_TCK,
     PAGE_SIZE,
+    ROOM,
     Gone,
     ProcFS,
     StatReader,
     failure,
+    make_room,
     parse_command,
     parse_stat,
     raise_descriptor_limit,
@@ -207,6 +209,16 @@ def test_the_stat_reader_keeps_no_more_files_than_it_may_and_closes_them() -> No
     reader.read(parent)
     reader.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_table_of_descriptors_is_large_enough_before_there_is_a_second_thread() -> None:
+    before = os.listdir("/proc/self/fd")
+    table = Path("/proc/self/status")
+    make_room(ROOM)
+    assert os.listdir("/proc/self/fd") == before, "nothing is left open"
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    size = next(int(line.split()[1]) for line in table.read_text().splitlines() if line.startswith("FDSize:"))
+    assert size >= (ROOM if soft == resource.RLIM_INFINITY else min(ROOM, soft))
 
 
 def test_the_limit_of_open_files_is_raised_within_the_hard_one() -> None:
