@@ -106,7 +106,7 @@ class NettopApp(App[None]):
         if isinstance(self._driver, TerminalDriver):
             self._driver.ascii_only = not self.utf8
         self._garbage = Garbage()
-        self.run_worker(self._garbage.tidy(self.main.attention.breathe), name="garbage")
+        self.run_worker(self._garbage.tidy(self.main.attention), name="garbage")
         self._unready: list[Callable[[MainScreen], Screen[Any]]] = [PaletteScreen, DetailScreen]
         """Screens to be made while nobody waits for a key."""
         pictures = self.source.run(self._show, self.main.show_notice)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable
 
 from nettop.memory import give_back
+from nettop.tui.attention import Attention
 
 PAUSE = 1.0
 """Seconds without a key after which what the first picture has left goes back to the system."""
@@ -33,15 +33,18 @@ class Garbage:
         self._begun = False  # there is a picture: what was made before it stays
         self._swollen = False  # since the last first picture: its text has been read, and left room between the rows
 
-    async def tidy(self, rest: Callable[[], Awaitable[None]]) -> None:
-        """Look through what was made of late whenever that is much, between two keys: `rest` waits for such a time.
+    async def tidy(self, attention: Attention) -> None:
+        """Look through what was made of late whenever keys have left much, between two of them.
 
         Not once in a while: what half a minute of keys has left takes 270 ms to look through."""
+        looked = time.monotonic()
         while True:
             await asyncio.sleep(GLANCE)
-            if gc.get_count()[0] > MUCH and self._begun:
-                await rest()
+            pressed = attention.unattended < time.monotonic() - looked  # pictures alone leave nothing
+            if pressed and self._begun and gc.get_count()[0] > MUCH:
+                await attention.breathe()
                 gc.collect(0)
+                looked = time.monotonic()
 
     def look(self, unattended: float, *, afresh: bool) -> None:
         """Once a picture, so many seconds after the last key; `afresh` where all its rows are new."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from nettop.tui import garbage
+from nettop.tui.attention import Attention
 from nettop.tui.garbage import MUCH, PAUSE, SWEEP, UNATTENDED, Garbage
 
 
@@ -31,50 +31,59 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     gc.enable()
 
 
-async def glanced(looker: Garbage, new: int, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What happened at the first glance at so many new objects that led to something; nothing, if none of some did."""
-    happened: list[str] = []
-    glances = itertools.count()
-    over = asyncio.Event()
+class Keys(Attention):
+    """Somebody who presses keys, or does not, and the waiting for a time between two of them."""
 
-    def count() -> tuple[int, int, int]:
-        if next(glances) >= 5 or clock.collected:
-            over.set()
-            return 0, 0, 0
-        return new, 0, 0
+    def __init__(self, clock: Clock, *, pressed: bool) -> None:
+        super().__init__()
+        self._clock = clock
+        self._pressed = pressed
+        self.waited = 0
 
-    async def rest() -> None:
-        happened.append(f"rest before collection {len(clock.collected) + 1}")
+    @property
+    def unattended(self) -> float:
+        return 0.0 if self._pressed else 1e6
 
+    async def breathe(self) -> None:
+        assert not self._clock.collected, "that is for in between"
+        self.waited += 1
+
+
+async def glance(looker: Garbage, keys: Keys, clock: Clock, new: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it glance some times at so many new objects, until it has looked through them."""
     monkeypatch.setattr(garbage, "GLANCE", 0.0)
-    monkeypatch.setattr(gc, "get_count", count)
-    task = asyncio.create_task(looker.tidy(rest))
-    async with asyncio.timeout(5):
-        await over.wait()
+    monkeypatch.setattr(gc, "get_count", lambda: (0 if clock.collected else new, 0, 0))
+    clock.now += 1.0
+    task = asyncio.create_task(looker.tidy(keys))
+    await asyncio.sleep(0)
+    clock.now += 1.0
+    for _ in range(10):
+        await asyncio.sleep(0)
     task.cancel()
-    return happened
 
 
-async def test_what_keys_have_left_is_looked_through_between_two_keys_once_it_is_much(
+async def test_what_keys_have_left_is_looked_through_between_two_of_them_once_it_is_much(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looker = Garbage()
+    looker, keys = Garbage(), Keys(clock, pressed=True)
     looker.look(0.1, afresh=True)
-    assert await glanced(looker, MUCH + 1, clock, monkeypatch) == ["rest before collection 1"]
-    assert clock.collected == [0], "of the young alone"
+    await glance(looker, keys, clock, MUCH + 1, monkeypatch)
+    assert clock.collected == [0], "the young alone"
+    assert keys.waited == 1
 
 
-async def test_a_little_is_left_for_later(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    looker = Garbage()
-    looker.look(0.1, afresh=True)
-    assert await glanced(looker, MUCH, clock, monkeypatch) == []
-    assert not clock.collected
-
-
-async def test_the_first_picture_does_not_wait_for_what_is_imported_to_be_looked_through(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("picture", "pressed", "new"),
+    [(True, True, MUCH), (True, False, 100 * MUCH), (False, True, 100 * MUCH)],
+    ids=["a little waits for more", "pictures alone leave nothing", "the first picture is waited for"],
+)
+async def test_else_nothing_is_looked_for(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, picture: bool, pressed: bool, new: int
 ) -> None:
-    assert await glanced(Garbage(), 100 * MUCH, clock, monkeypatch) == []
+    looker, keys = Garbage(), Keys(clock, pressed=pressed)
+    if picture:
+        looker.look(0.1, afresh=True)
+    await glance(looker, keys, clock, new, monkeypatch)
     assert not clock.collected
 
 
