@@ -11,8 +11,8 @@ from nettop.tui.attention import Attention
 
 PAUSE = 1.0
 """Seconds without a key after which what the first picture has left goes back to the system."""
-GLANCE = 0.5
-"""Seconds between two looks at how much keys have left."""
+GLANCE = 0.1
+"""Seconds between two looks at how much is new: a lively picture makes 45,000 objects in 0.2 s."""
 MUCH = 10_000
 """Objects that are worth looking through, which takes 5 ms: what a second of typing leaves, most of it Textual's lines
 and what they remember of their parts."""
