@@ -32,8 +32,8 @@ class Haste:
 
 
 def _set_nice(nice: int) -> None:
-    with contextlib.suppress(OSError):  # not allowed, or a thread has just ended
-        for thread in os.listdir("/proc/self/task"):
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):  # not allowed, or it has just ended
             os.setpriority(os.PRIO_PROCESS, int(thread), nice)
     with contextlib.suppress(OSError), open(_AUTOGROUP, "w", encoding="ascii") as file:  # not every kernel has them
         file.write(str(nice))
