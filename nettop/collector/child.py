@@ -131,7 +131,7 @@ def run(
     """The life of the collector process: `serve`, alone. Returns its exit status.
 
     `complaints` is a file descriptor for the one line that says why it ended, if it ended by itself. The screen has
-    nothing to show before the first picture, and imports half a second of code meanwhile: with two processors and
+    nothing to show before the first picture, and imports 0.2 s of code meanwhile: with two processors and
     40,000 sockets, the picture is there 60 ms sooner if the collector does not wait for that."""
     os.setsid()  # the terminal's signals are the screen's business
     screen, haste = os.getppid(), Haste()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+from nettop.kernel.process_control import set_nice
+
 _AHEAD = -10
 _AUTOGROUP = "/proc/self/autogroup"
 
@@ -32,8 +34,7 @@ class Haste:
 
 
 def _set_nice(nice: int) -> None:
-    for thread in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError):  # not allowed, or it has just ended
-            os.setpriority(os.PRIO_PROCESS, int(thread), nice)
+    with contextlib.suppress(OSError):  # not allowed
+        set_nice(map(int, os.listdir("/proc/self/task")), nice)
     with contextlib.suppress(OSError), open(_AUTOGROUP, "w", encoding="ascii") as file:  # not every kernel has them
         file.write(str(nice))

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import signal
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from nettop.kernel.procfs import Gone, ProcFS, Stat, parse_stat
 
@@ -51,6 +51,11 @@ def renice(proc: ProcFS, pid: int, start_time: int, nice: int) -> None:
     There is no setpriority by pidfd. Pids are given out in a circle, so that none comes round again between the look
     at the start time and the calls."""
     identify(proc, pid, start_time)
-    for thread in proc.threads(pid):
+    set_nice(proc.threads(pid), nice)
+
+
+def set_nice(threads: Iterable[int], nice: int) -> None:
+    """Give these threads a nice value, but for those that have ended. Raises PermissionError."""
+    for thread in threads:
         with contextlib.suppress(ProcessLookupError):  # threads come and go
             os.setpriority(os.PRIO_PROCESS, thread, nice)
